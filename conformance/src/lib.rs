@@ -1,0 +1,1 @@
+//! Black-box suites: load the built library, see nothing inside.

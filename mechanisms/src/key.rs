@@ -1,0 +1,146 @@
+//! What a key is to a mechanism, and what is asked of a key that is to be made.
+
+use std::fmt;
+use std::sync::Arc;
+
+use transport::partition::{Curve, HsmKey, Partition};
+use zeroize::Zeroizing;
+
+use crate::ck::{KeyType, MechanismType};
+
+/// A key as a mechanism sees it.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// `CKA_KEY_TYPE`.
+    pub key_type: KeyType,
+    /// Where its value is.
+    pub material: Material,
+}
+
+/// Where a key's value is.
+#[derive(Clone, Debug)]
+pub enum Material {
+    /// In the HSM; used there.
+    Hsm(Arc<HsmKey>, Arc<Partition>),
+    /// In zeroizing memory: a sealed key while a session uses it, or a session key that is not sensitive.
+    Clear(Arc<Value>),
+    /// A public key.
+    Public(Arc<PublicKey>),
+}
+
+/// The value of a secret or private key, outside the HSM. `Debug` prints its kind and length only.
+pub enum Value {
+    /// AES, generic and HMAC secrets.
+    Secret(Zeroizing<Vec<u8>>),
+    /// An RSA private key, PKCS#8 DER (RFC 5958, RFC 8017) with all CRT values.
+    Rsa(Zeroizing<Vec<u8>>),
+    /// An EC private key, PKCS#8 DER (RFC 5958, RFC 5915) with the public key inside.
+    Ec(Curve, Zeroizing<Vec<u8>>),
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Secret(bytes) => write!(f, "Secret({} bytes)", bytes.len()),
+            Self::Rsa(_) => f.write_str("Rsa"),
+            Self::Ec(curve, _) => write!(f, "Ec({curve:?})"),
+        }
+    }
+}
+
+/// A public key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PublicKey {
+    /// Modulus and exponent, big-endian, no leading zeros.
+    Rsa {
+        /// n.
+        modulus: Vec<u8>,
+        /// e.
+        exponent: Vec<u8>,
+    },
+    /// An uncompressed point `04 || x || y`.
+    Ec {
+        /// The curve.
+        curve: Curve,
+        /// The point.
+        point: Vec<u8>,
+    },
+}
+
+/// `CKA_AZIHSM_RESIDENCY`: where a key's value lives (design 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Residency {
+    /// In the HSM.
+    Hsm,
+    /// Encrypted under a partition-resident key; or, for a session object that is not sensitive, in zeroizing memory.
+    Sealed,
+}
+
+/// `CKA_AZIHSM_ORIGIN`: where a key's value was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In the device.
+    Device,
+    /// In this library.
+    Library,
+    /// Outside.
+    Imported,
+}
+
+/// Which keys are allowed (design 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Policy {
+    /// Sealed keys and library-made RSA keys are allowed.
+    #[default]
+    Standard,
+    /// Neither is.
+    Strict,
+}
+
+/// What a template asks of a new key, as far as a mechanism needs to know.
+#[derive(Clone, Debug, Default)]
+pub struct KeyRequest {
+    /// `CKA_KEY_TYPE` of the secret or private key; `None` where the mechanism implies it.
+    pub key_type: Option<KeyType>,
+    /// `CKA_VALUE_LEN`, bytes.
+    pub value_len: Option<usize>,
+    /// `CKA_MODULUS_BITS`.
+    pub modulus_bits: Option<usize>,
+    /// `CKA_PUBLIC_EXPONENT`, big-endian.
+    pub public_exponent: Option<Vec<u8>>,
+    /// `CKA_EC_PARAMS`.
+    pub curve: Option<Curve>,
+    /// `CKA_SIGN` or `CKA_SIGN_RECOVER`; and `CKA_VERIFY` of a secret key.
+    pub sign: bool,
+    /// `CKA_DECRYPT` or `CKA_UNWRAP`; and `CKA_ENCRYPT` or `CKA_WRAP` of a secret key.
+    pub decrypt: bool,
+    /// `CKA_DERIVE`.
+    pub derive: bool,
+    /// `CKA_EXTRACTABLE`.
+    pub extractable: bool,
+    /// `CKA_SENSITIVE`.
+    pub sensitive: bool,
+    /// `CKA_TOKEN`.
+    pub token: bool,
+    /// `CKA_ALLOWED_MECHANISMS`; `None` allows all.
+    pub allowed: Option<Vec<MechanismType>>,
+    /// The policy in force.
+    pub policy: Policy,
+}
+
+/// A key that was made, derived or imported.
+#[derive(Debug)]
+pub struct NewKey {
+    /// `Hsm` or `Clear`.
+    pub material: Material,
+    /// Where its value lives.
+    pub residency: Residency,
+    /// Where its value was made.
+    pub origin: Origin,
+    /// The public half, of a private key.
+    pub public: Option<PublicKey>,
+    /// `CKA_KEY_TYPE`.
+    pub key_type: KeyType,
+    /// `CKA_VALUE_LEN` of a secret key, bytes.
+    pub value_len: Option<usize>,
+}

@@ -1,0 +1,73 @@
+//! The traits that a session drives. A session owns one boxed operation per kind; finishing consumes it, so a finished
+//! operation cannot be used again. Every method may be called from one thread at a time; all are `Send`.
+
+use zeroize::Zeroizing;
+
+use crate::Result;
+
+/// Signing or MACing.
+pub trait SignOp: Send {
+    /// Length of the signature in bytes (an upper bound is not enough: size queries report it).
+    fn signature_len(&self) -> usize;
+
+    /// Adds a part of the message. Mechanisms without a multi-part form answer `CKR_FUNCTION_NOT_SUPPORTED`... see
+    /// [`SignOp::sign`].
+    fn update(&mut self, part: &[u8]) -> Result<()>;
+
+    /// The signature over all parts.
+    fn finish(self: Box<Self>) -> Result<Vec<u8>>;
+
+    /// The signature over a whole message.
+    fn sign(mut self: Box<Self>, message: &[u8]) -> Result<Vec<u8>> {
+        self.update(message)?;
+        self.finish()
+    }
+}
+
+/// Verifying. `CKR_SIGNATURE_INVALID` and `CKR_SIGNATURE_LEN_RANGE` are errors.
+pub trait VerifyOp: Send {
+    /// Adds a part of the message.
+    fn update(&mut self, part: &[u8]) -> Result<()>;
+
+    /// Checks the signature over all parts.
+    fn finish(self: Box<Self>, signature: &[u8]) -> Result<()>;
+
+    /// Checks the signature over a whole message.
+    fn verify(mut self: Box<Self>, message: &[u8], signature: &[u8]) -> Result<()> {
+        self.update(message)?;
+        self.finish(signature)
+    }
+}
+
+/// Encryption or decryption.
+pub trait CipherOp: Send {
+    /// An upper bound, exact where it can be known, of what `update` with `len` bytes would answer.
+    fn update_len(&self, len: usize) -> usize;
+
+    /// An upper bound, exact where it can be known, of what a final call after `len` more bytes would answer.
+    fn final_len(&self, len: usize) -> usize;
+
+    /// Takes a part, appends what can be given out to `out`.
+    fn update(&mut self, part: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<()>;
+
+    /// Ends the message, appends the rest to `out`.
+    fn finish(self: Box<Self>, out: &mut Zeroizing<Vec<u8>>) -> Result<()>;
+
+    /// A whole message at once, appended to `out`.
+    fn whole(mut self: Box<Self>, message: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
+        self.update(message, out)?;
+        self.finish(out)
+    }
+}
+
+/// Digesting.
+pub trait DigestOp: Send {
+    /// Length of the digest in bytes.
+    fn digest_len(&self) -> usize;
+
+    /// Adds a part of the message.
+    fn update(&mut self, part: &[u8]) -> Result<()>;
+
+    /// The digest of all parts.
+    fn finish(self: Box<Self>) -> Result<Vec<u8>>;
+}

@@ -1,0 +1,1 @@
+//! The C ABI of PKCS#11 and nothing else.

@@ -1,0 +1,1 @@
+//! The token: library, slots, sessions, login, objects, store.
