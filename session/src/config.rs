@@ -1,0 +1,1 @@
+//! Configuration: one JSON file and a few environment variables (design 7).

@@ -1,0 +1,1 @@
+//! The one initialised library of this process.
