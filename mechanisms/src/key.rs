@@ -15,6 +15,9 @@ pub struct Key {
     pub key_type: KeyType,
     /// Where its value is.
     pub material: Material,
+    /// The public half of an RSA or EC private key: the device does not keep it, and padding, range checks and the
+    /// check of each RSA signature need it. Required where `material` is `Hsm`; else `None` is allowed.
+    pub public: Option<Arc<PublicKey>>,
 }
 
 /// Where a key's value is.

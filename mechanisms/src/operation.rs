@@ -10,8 +10,8 @@ pub trait SignOp: Send {
     /// Length of the signature in bytes (an upper bound is not enough: size queries report it).
     fn signature_len(&self) -> usize;
 
-    /// Adds a part of the message. Mechanisms without a multi-part form answer `CKR_FUNCTION_NOT_SUPPORTED`... see
-    /// [`SignOp::sign`].
+    /// Adds a part of the message. Mechanisms that the standard has in one part only (`CKM_RSA_PKCS`, `CKM_ECDSA`, ...)
+    /// collect the parts up to their length limit: it serves every consumer and costs none.
     fn update(&mut self, part: &[u8]) -> Result<()>;
 
     /// The signature over all parts.
