@@ -1,1 +1,94 @@
 //! The one initialised library of this process.
+
+use std::sync::Arc;
+
+use once_cell::race::OnceBox;
+use parking_lot::RwLock;
+
+use crate::call::SlotId;
+use crate::config::Config;
+use crate::sessions::SessionMap;
+use crate::slot::Slot;
+use crate::{Code, Result};
+
+/// What `C_Initialize` made: `Send + Sync`, shared by all threads of the process.
+#[derive(Debug)]
+pub struct Library {
+    /// The configuration that it was made with.
+    pub config: Config,
+    /// The slots, in the order of `C_GetSlotList`.
+    pub slots: Vec<Arc<Slot>>,
+    /// The open sessions of this process.
+    pub sessions: SessionMap,
+}
+
+impl Library {
+    /// The library, where this process has initialised it and not finalised it since; else
+    /// `CKR_CRYPTOKI_NOT_INITIALIZED`, which is also the answer in a forked child of a process that had.
+    pub fn current() -> Result<Arc<Self>> {
+        let cell = newest().filter(|cell| cell.pid == std::process::id()).ok_or(Code::CryptokiNotInitialized)?;
+        cell.library.read().clone().ok_or_else(|| Code::CryptokiNotInitialized.into())
+    }
+
+    /// A slot; `CKR_SLOT_ID_INVALID` where there is none.
+    pub fn slot(&self, id: SlotId) -> Result<&Arc<Slot>> {
+        self.slots.iter().find(|slot| slot.id == id).ok_or_else(|| Code::SlotIdInvalid.into())
+    }
+
+    /// Puts the library that `make` makes in place for this process; `CKR_CRYPTOKI_ALREADY_INITIALIZED` where there is
+    /// one.
+    pub(crate) fn install(make: impl FnOnce() -> Result<Self>) -> Result<()> {
+        let mut place = own().library.write();
+        if place.is_some() {
+            return Err(Code::CryptokiAlreadyInitialized.into());
+        }
+        *place = Some(Arc::new(make()?));
+        Ok(())
+    }
+
+    /// Takes the library out of its place; calls that run at this moment keep it alive until they return.
+    pub(crate) fn uninstall() -> Result<Arc<Self>> {
+        let cell = newest().filter(|cell| cell.pid == std::process::id()).ok_or(Code::CryptokiNotInitialized)?;
+        cell.library.write().take().ok_or_else(|| Code::CryptokiNotInitialized.into())
+    }
+}
+
+/// The place of one process's library.
+///
+/// A fork copies a process with one thread. Whatever another thread held at that moment stays locked in the child for
+/// ever, so a child must never wait for a lock that its parent made. It therefore never looks into a place whose process
+/// id is not its own: it appends a place of its own, with a lock of its own, to a list that is linked without locks. The
+/// parent's library stays where it is in the child's memory, never used and never dropped: dropping it would close the
+/// device sessions and database handles that it shares with the parent. Only the last place of the list counts, so that
+/// a process id that comes round again cannot bring a remote ancestor's library back.
+struct Place {
+    pid: u32,
+    library: RwLock<Option<Arc<Library>>>,
+    next: OnceBox<Self>,
+}
+
+/// Statics are not dropped, and this one has nothing that runs at exit or unload.
+static FIRST: OnceBox<Place> = OnceBox::new();
+
+fn newest() -> Option<&'static Place> {
+    let mut place = FIRST.get()?;
+    while let Some(next) = place.next.get() {
+        place = next;
+    }
+    Some(place)
+}
+
+/// This process's place, made where there is none. Threads that race meet at one: the list only ever grows, and an append
+/// that lost its race looks again.
+fn own() -> &'static Place {
+    let pid = std::process::id();
+    let new = || Box::new(Place { pid, library: RwLock::new(None), next: OnceBox::new() });
+    let mut place = FIRST.get_or_init(new);
+    loop {
+        match place.next.get() {
+            Some(next) => place = next,
+            None if place.pid == pid => return place,
+            None => place = place.next.get_or_init(new),
+        }
+    }
+}

@@ -3,8 +3,20 @@
 use mechanisms::ck::MechanismType;
 use zeroize::Zeroizing;
 
+use std::sync::Arc;
+
 use crate::call::{Argument, SessionHandle, SlotId};
+use crate::token::Token;
 use crate::{Code, Result};
+
+/// A slot: one partition, which is always there. `Send + Sync`.
+#[derive(Debug)]
+pub struct Slot {
+    /// Its number; stable over processes and restarts.
+    pub id: SlotId,
+    /// What is in it.
+    pub token: Arc<Token>,
+}
 
 /// `CK_SLOT_INFO`; strings are padded by the boundary.
 #[derive(Clone, Debug)]

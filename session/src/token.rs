@@ -66,6 +66,15 @@ impl Token {
         LoginState::Public
     }
 
+    /// Ends the login, if there is one: the token's secrets are erased and the partition is let go. Called by `C_Logout`
+    /// and when the last session of the process on this token is closed.
+    pub(crate) fn log_out(&self) {}
+
+    /// Checks the user's PIN once more, for `CKU_CONTEXT_SPECIFIC`; wrong ones count as in `C_Login`.
+    pub(crate) fn reauthenticate(&self, _pin: &crate::slot::Pin) -> Result<()> {
+        Err(Code::FunctionFailed.into())
+    }
+
     /// The live partition; `CKR_USER_NOT_LOGGED_IN` while nobody is logged in.
     pub fn partition(&self) -> Result<Arc<Partition>> {
         Err(Code::UserNotLoggedIn.into())
