@@ -1,1 +1,16 @@
 //! Black-box suites: load the built library, see nothing inside.
+//!
+//! - [`Module`]: the shared object under test, and what a program has to be told to use it.
+//! - [`Sandbox`]: one state folder of its own per test, and the commands that run against it.
+//! - [`Ran`]: a finished command; every assertion on it shows the whole command and its output.
+//! - [`isolated`]: a test body that gets a process of its own, for tests that load the library in process.
+
+mod isolated;
+mod module;
+mod ran;
+mod sandbox;
+
+pub use isolated::{Token, free_port, isolated, serve};
+pub use module::{Kind, Module};
+pub use ran::{Background, Ran, run};
+pub use sandbox::{SO_PIN, Sandbox, TOKEN_LABEL, USER_PIN, tool};
