@@ -61,6 +61,7 @@ codes! {
     MechanismInvalid = CKR_MECHANISM_INVALID,
     MechanismParamInvalid = CKR_MECHANISM_PARAM_INVALID,
     NeedToCreateThreads = CKR_NEED_TO_CREATE_THREADS,
+    NoEvent = CKR_NO_EVENT,
     ObjectHandleInvalid = CKR_OBJECT_HANDLE_INVALID,
     OperationActive = CKR_OPERATION_ACTIVE,
     OperationCancelFailed = CKR_OPERATION_CANCEL_FAILED,
