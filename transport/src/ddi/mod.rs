@@ -1,10 +1,43 @@
 //! DDI: typed requests and responses, and their bytes (wire 1 to 4).
 //!
-//! One file per command in `command/`. A request type names its opcode, its session-control kind and its response type.
+//! One file per command in [`command`]. A request type names its opcode, its session-control kind and its response type.
 //! Byte strings are borrowed; those that the Physical dialect rewrites are `Cow`. Values are always in the natural form
 //! (DER, big-endian): the codec converts for [`Dialect::Physical`], in both directions, on both sides.
+//!
+//! | File | What it is |
+//! |---|---|
+//! | [`mbor`] | the binary format: a writer that pads, a cursor that cannot overrun |
+//! | `wire` | a message as a table of fields |
+//! | `envelope` | whole frames: header and body, for the client and for the device |
+//! | `enums`, `status`, `metadata`, `shared` | what the messages have in common |
+//! | [`key`], `physical` | public keys and numbers in both dialects |
 
-use std::fmt;
+pub mod command;
+mod enums;
+mod envelope;
+mod error;
+pub mod key;
+pub mod mbor;
+mod metadata;
+mod physical;
+mod shared;
+mod status;
+mod wire;
+
+pub use enums::{
+    AesKeySize, AesOp, DeviceKind, EccCurve, HashAlgorithm, KeyClass, KeyType, Opcode, RsaCryptoPadding, RsaOpType,
+};
+pub use envelope::{
+    MAX_REQUEST_LEN, MAX_RESPONSE_LEN, RequestHeader, ResponseHeader, decode_body, decode_request_header,
+    decode_response, encode_error, encode_request, encode_response,
+};
+pub use error::CodecError;
+pub use metadata::{Metadata, Usage};
+pub use shared::{
+    ApiRev, DerPublicKey, EncryptedEstablishCredential, EncryptedPin, EncryptedSessionCredential, TargetKeyProperties,
+};
+pub use status::Status;
+pub use wire::{Request, Wire};
 
 /// Which form numbers and public keys have on the wire (wire 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +46,13 @@ pub enum Dialect {
     Virtual,
     /// Raw and little-endian.
     Physical,
+}
+
+impl From<DeviceKind> for Dialect {
+    /// Everything except `Physical` needs no conversion (wire 4.1).
+    fn from(kind: DeviceKind) -> Self {
+        if kind == DeviceKind::PHYSICAL { Self::Physical } else { Self::Virtual }
+    }
 }
 
 /// The session-control kind of a command (wire 3.1).
@@ -28,44 +68,3 @@ pub enum SessionControl {
     /// Runs in one.
     InSession = 3,
 }
-
-/// An opcode; unknown numbers are kept.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Opcode(pub u32);
-
-/// A device status; unknown numbers are kept.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Status(pub u32);
-
-impl fmt::Debug for Opcode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)
-    }
-}
-
-impl fmt::Debug for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#010x}", self.0)
-    }
-}
-
-/// Why bytes are not a frame, or a value cannot become one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CodecError {
-    /// The message ends early.
-    Truncated,
-    /// Placeholder reason, replaced by the codec's own list.
-    Malformed(&'static str),
-}
-
-impl fmt::Display for CodecError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Truncated => f.write_str("the message ends early"),
-            Self::Malformed(why) => write!(f, "malformed message: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for CodecError {}

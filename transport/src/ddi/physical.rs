@@ -1,0 +1,286 @@
+//! The number format of the hardware engine (wire 4.3): raw little-endian numbers, P-521 components widened from 66 to 68
+//! bytes. Forms of the fields in the table of wire 4.2; the natural form goes in and comes out.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::key::{self, UNCOMPRESSED};
+use super::mbor::{Reader, Writer};
+use super::wire::{Form, show_cow};
+use super::{CodecError, Dialect, EccCurve, KeyType};
+
+/// Writes an SPKI as `x || y` or `n || e`, little-endian.
+pub(super) fn put_public_key(spki: &[u8], kind: KeyType, max: usize, w: &mut Writer<'_>) -> Result<(), CodecError> {
+    if let Some(modulus_len) = key::modulus_len(kind).filter(|_| is_public(kind)) {
+        let (modulus, exponent) = key::rsa_from_spki(spki)?;
+        if modulus.len() != modulus_len {
+            return Err(CodecError::KeyKind(kind));
+        }
+        if exponent.len() > EXPONENT_LEN {
+            return Err(CodecError::ComponentRange);
+        }
+        return w.variable_with(modulus_len + EXPONENT_LEN, max, |raw| {
+            let (n, e) = raw.split_at_mut(modulus_len);
+            reverse_into(modulus, n);
+            reverse_into(exponent, e);
+        });
+    }
+    let curve = key::curve_of(kind).filter(|_| is_public(kind)).ok_or(CodecError::KeyKind(kind))?;
+    let (found, point) = key::point_from_spki(spki)?;
+    if found != curve {
+        return Err(CodecError::KeyKind(kind));
+    }
+    put_pair(&point[1..], max, w)
+}
+
+/// The SPKI of a raw public key of a type.
+pub(super) fn public_key(raw: &[u8], kind: KeyType) -> Result<Vec<u8>, CodecError> {
+    if !is_public(kind) {
+        return Err(CodecError::KeyKind(kind));
+    }
+    if let Some(modulus_len) = key::modulus_len(kind) {
+        if raw.len() != modulus_len + EXPONENT_LEN {
+            return Err(CodecError::RawKeyLength { len: raw.len() });
+        }
+        let mut numbers = raw.to_vec();
+        let (modulus, exponent) = numbers.split_at_mut(modulus_len);
+        modulus.reverse();
+        exponent.reverse();
+        return key::spki_from_rsa(modulus, exponent);
+    }
+    let curve = key::curve_of(kind).ok_or(CodecError::KeyKind(kind))?;
+    ec_public_key(raw, curve)
+}
+
+fn ec_public_key(raw: &[u8], curve: EccCurve) -> Result<Vec<u8>, CodecError> {
+    let n = key::coordinate_len(curve).ok_or(CodecError::PublicKey("unknown curve"))?;
+    if raw.len() != 2 * wide(n) {
+        return Err(CodecError::RawKeyLength { len: raw.len() });
+    }
+    let mut point = vec![UNCOMPRESSED];
+    push_pair(raw, n, &mut point)?;
+    key::spki_from_point(curve, &point)
+}
+
+/// The peer key of `EcdhKeyExchange`: a plain SPKI, whose raw length tells the curve.
+pub(crate) struct PeerKey;
+
+impl<'a> Form<'a, Cow<'a, [u8]>> for PeerKey {
+    fn put(value: &Cow<'a, [u8]>, w: &mut Writer<'_>) -> Result<(), CodecError> {
+        match w.dialect() {
+            Dialect::Virtual => w.variable(value, 192),
+            Dialect::Physical => put_pair(&key::point_from_spki(value)?.1[1..], 192, w),
+        }
+    }
+
+    fn take(r: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, CodecError> {
+        let wire = r.variable(192)?;
+        if r.dialect() == Dialect::Virtual {
+            return Ok(Cow::Borrowed(wire));
+        }
+        let curve = match wire.len() {
+            64 => EccCurve::P256,
+            96 => EccCurve::P384,
+            136 => EccCurve::P521,
+            len => return Err(CodecError::RawKeyLength { len }),
+        };
+        ec_public_key(wire, curve).map(Cow::Owned)
+    }
+
+    fn show(value: &Cow<'a, [u8]>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_cow(value, f)
+    }
+}
+
+/// An ECDSA signature `r || s` of any of the three curves. Physical refuses everything else, the empty string too.
+pub(crate) struct Signature;
+
+impl<'a> Form<'a, Cow<'a, [u8]>> for Signature {
+    fn put(value: &Cow<'a, [u8]>, w: &mut Writer<'_>) -> Result<(), CodecError> {
+        match (w.dialect(), value.len()) {
+            (Dialect::Virtual, _) => w.variable(value, 192),
+            (Dialect::Physical, 64 | 96 | 132) => put_pair(value, 192, w),
+            (Dialect::Physical, len) => Err(CodecError::SignatureLength { len }),
+        }
+    }
+
+    fn take(r: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, CodecError> {
+        let wire = r.variable(192)?;
+        if r.dialect() == Dialect::Virtual {
+            return Ok(Cow::Borrowed(wire));
+        }
+        let n = match wire.len() {
+            64 => 32,
+            96 => 48,
+            136 => 66,
+            len => return Err(CodecError::SignatureLength { len }),
+        };
+        let mut natural = Vec::with_capacity(2 * n);
+        push_pair(wire, n, &mut natural)?;
+        Ok(Cow::Owned(natural))
+    }
+
+    fn show(value: &Cow<'a, [u8]>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_cow(value, f)
+    }
+}
+
+/// The P-384 endorsement of `EstablishCredential`; physical: exactly 96 bytes.
+pub(crate) struct PotaSignature;
+
+impl<'a> Form<'a, Cow<'a, [u8]>> for PotaSignature {
+    fn put(value: &Cow<'a, [u8]>, w: &mut Writer<'_>) -> Result<(), CodecError> {
+        match (w.dialect(), value.len()) {
+            (Dialect::Virtual, _) => w.variable(value, 1024),
+            (Dialect::Physical, 96) => put_pair(value, 1024, w),
+            (Dialect::Physical, len) => Err(CodecError::SignatureLength { len }),
+        }
+    }
+
+    fn take(r: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, CodecError> {
+        let wire = r.variable(1024)?;
+        match (r.dialect(), wire.len()) {
+            (Dialect::Virtual, _) => Ok(Cow::Borrowed(wire)),
+            (Dialect::Physical, 96) => {
+                let mut natural = Vec::with_capacity(96);
+                push_pair(wire, 48, &mut natural)?;
+                Ok(Cow::Owned(natural))
+            }
+            (Dialect::Physical, len) => Err(CodecError::SignatureLength { len }),
+        }
+    }
+
+    fn show(value: &Cow<'a, [u8]>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_cow(value, f)
+    }
+}
+
+/// An RSA operand or result of at most 512 bytes.
+pub(crate) struct Operand;
+
+impl<'a> Form<'a, Cow<'a, [u8]>> for Operand {
+    fn put(value: &Cow<'a, [u8]>, w: &mut Writer<'_>) -> Result<(), CodecError> {
+        match w.dialect() {
+            Dialect::Virtual => w.variable(value, 512),
+            Dialect::Physical => w.variable_with(value.len(), 512, |raw| reverse_into(value, raw)),
+        }
+    }
+
+    fn take(r: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, CodecError> {
+        let wire = r.variable(512)?;
+        Ok(match r.dialect() {
+            Dialect::Virtual => Cow::Borrowed(wire),
+            Dialect::Physical => Cow::Owned(wire.iter().rev().copied().collect()),
+        })
+    }
+
+    fn show(value: &Cow<'a, [u8]>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_cow(value, f)
+    }
+}
+
+/// The blob of `RsaUnwrap`: physical reverses its first 256 bytes, the RSA-2048 ciphertext. A shorter blob cannot be
+/// sent; one that was received stays as it is, for the device to refuse (semantics 6.6).
+pub(crate) struct WrappedBlob;
+
+impl<'a> Form<'a, Cow<'a, [u8]>> for WrappedBlob {
+    fn put(value: &Cow<'a, [u8]>, w: &mut Writer<'_>) -> Result<(), CodecError> {
+        match (w.dialect(), value.split_at_checked(256)) {
+            (Dialect::Virtual, _) => w.variable(value, 3072),
+            (Dialect::Physical, Some((number, rest))) => w.variable_with(value.len(), 3072, |raw| {
+                let (head, tail) = raw.split_at_mut(256);
+                reverse_into(number, head);
+                tail.copy_from_slice(rest);
+            }),
+            (Dialect::Physical, None) => Err(CodecError::BlobTooShort { len: value.len() }),
+        }
+    }
+
+    fn take(r: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, CodecError> {
+        let wire = r.variable(3072)?;
+        if r.dialect() == Dialect::Virtual || wire.len() < 256 {
+            return Ok(Cow::Borrowed(wire));
+        }
+        let mut blob = wire.to_vec();
+        blob[..256].reverse();
+        Ok(Cow::Owned(blob))
+    }
+
+    fn show(value: &Cow<'a, [u8]>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_cow(value, f)
+    }
+}
+
+/// The digest of `EccSign`, written: physical is always 68 bytes, the reversed digest and zeros. As in the reference, a
+/// digest over 68 bytes loses its leftmost bytes; no caller has one (wire 4.3).
+pub(super) fn put_digest(digest: &[u8], w: &mut Writer<'_>) -> Result<(), CodecError> {
+    match w.dialect() {
+        Dialect::Virtual => w.variable(digest, MAX_DIGEST),
+        Dialect::Physical if digest.len() > MAX_DIGEST => {
+            Err(CodecError::TooLong { len: digest.len(), max: MAX_DIGEST })
+        }
+        Dialect::Physical => w.variable_with(RAW_DIGEST, MAX_DIGEST, |raw| reverse_into(digest, raw)),
+    }
+}
+
+/// The digest of `EccSign`, read from 68 bytes: as many bytes as the hash has, or all where that would lose any.
+pub(super) fn digest(raw: &[u8], digest_len: Option<usize>) -> Result<Vec<u8>, CodecError> {
+    if raw.len() != RAW_DIGEST {
+        return Err(CodecError::DigestLength { len: raw.len() });
+    }
+    let significant = digest_len.filter(|&len| raw[len..].iter().all(|&byte| byte == 0)).unwrap_or(RAW_DIGEST);
+    Ok(raw[..significant].iter().rev().copied().collect())
+}
+
+/// Writes two big-endian components of equal length as two little-endian ones, widened for P-521.
+fn put_pair(pair: &[u8], max: usize, w: &mut Writer<'_>) -> Result<(), CodecError> {
+    let (first, second) = pair.split_at(pair.len() / 2);
+    let n = wide(first.len());
+    w.variable_with(2 * n, max, |raw| {
+        let (left, right) = raw.split_at_mut(n);
+        reverse_into(first, left);
+        reverse_into(second, right);
+    })
+}
+
+/// Appends two little-endian components as two big-endian ones of `n` bytes.
+fn push_pair(raw: &[u8], n: usize, natural: &mut Vec<u8>) -> Result<(), CodecError> {
+    let (first, second) = raw.split_at(raw.len() / 2);
+    for component in [first, second] {
+        let (low, high) = component.split_at(n);
+        if high.iter().any(|&byte| byte != 0) {
+            return Err(CodecError::ComponentRange);
+        }
+        natural.extend(low.iter().rev());
+    }
+    Ok(())
+}
+
+/// Length on the wire of a component of `n` bytes.
+const fn wide(n: usize) -> usize {
+    if n == 66 { 68 } else { n }
+}
+
+/// `bytes` reversed, from the start of `raw`; the rest of `raw` stays zero, and what does not fit is left out.
+fn reverse_into(bytes: &[u8], raw: &mut [u8]) {
+    for (to, from) in raw.iter_mut().zip(bytes.iter().rev()) {
+        *to = *from;
+    }
+}
+
+const fn is_public(kind: KeyType) -> bool {
+    matches!(
+        kind,
+        KeyType::RSA_2K_PUBLIC
+            | KeyType::RSA_3K_PUBLIC
+            | KeyType::RSA_4K_PUBLIC
+            | KeyType::ECC_256_PUBLIC
+            | KeyType::ECC_384_PUBLIC
+            | KeyType::ECC_521_PUBLIC
+    )
+}
+
+const EXPONENT_LEN: usize = 4;
+/// Limit of the field (wire 3.3).
+pub(super) const MAX_DIGEST: usize = 96;
+const RAW_DIGEST: usize = 68;
