@@ -9,8 +9,10 @@ mod isolated;
 mod module;
 mod ran;
 mod sandbox;
+mod tls;
 
 pub use isolated::{Token, free_port, isolated, serve};
 pub use module::{Kind, Module};
 pub use ran::{Background, Ran, run};
-pub use sandbox::{SO_PIN, Sandbox, TOKEN_LABEL, USER_PIN, tool};
+pub use sandbox::{SO_PIN, Sandbox, TOKEN_LABEL, USER_PIN, private_key, tool};
+pub use tls::handshake;

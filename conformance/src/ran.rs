@@ -69,6 +69,11 @@ impl Ran {
         self
     }
 
+    /// Whether the command succeeded.
+    pub fn succeeded(&self) -> bool {
+        self.status.success()
+    }
+
     /// The output, either stream, holds `text`.
     #[track_caller]
     pub fn says(self, text: &str) -> Self {

@@ -13,6 +13,11 @@ pub const SO_PIN: &str = "so-pin-0123";
 /// Its user's PIN.
 pub const USER_PIN: &str = "user-pin-4567";
 
+/// The URI of RFC 7512 of the private key with label `label`, with the PIN to use it.
+pub fn private_key(label: &str) -> String {
+    format!("pkcs11:token={TOKEN_LABEL};object={label};type=private?pin-value={USER_PIN}")
+}
+
 /// A temporary folder with the module's state in it; everything in it goes when it is dropped.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -45,6 +50,14 @@ impl Sandbox {
     pub fn init_token(&self) {
         self.tool(&["--init-token", "--slot-index", "0", "--label", TOKEN_LABEL, "--so-pin", SO_PIN]).ok();
         self.pkcs11(&["--login", "--login-type", "so", "--so-pin", SO_PIN, "--init-pin", "--new-pin", USER_PIN]).ok();
+    }
+
+    /// Makes a key pair of `kind` (pkcs11-tool's word: `rsa:2048`, `EC:secp256r1`) for signatures, and for decryption if
+    /// it is RSA.
+    pub fn key_pair(&self, label: &str, id: &str, kind: &str) {
+        let usage = if kind.starts_with("rsa") { &["--usage-sign", "--usage-decrypt"][..] } else { &["--usage-sign"] };
+        let generate = ["--keypairgen", "--key-type", kind, "--label", label, "--id", id];
+        self.user(&[&generate[..], usage].concat()).ok();
     }
 
     /// The module.
