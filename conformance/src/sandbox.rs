@@ -1,6 +1,8 @@
 //! One test's own folder and token.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -24,6 +26,8 @@ pub struct Sandbox {
     folder: tempfile::TempDir,
     module: Module,
     environment: Vec<(&'static str, PathBuf)>,
+    /// The user to become for every command.
+    user: Option<u32>,
 }
 
 impl Sandbox {
@@ -36,7 +40,26 @@ impl Sandbox {
     pub fn of(module: Module) -> Self {
         let folder = tempfile::Builder::new().prefix("azihsm-").tempdir().expect("a temporary folder");
         let environment = module.prepare(folder.path());
-        Self { folder, module, environment }
+        Self { folder, module, environment, user: None }
+    }
+
+    /// Empty state for a copy of the module under test, and every command run as somebody who is not root: for programs
+    /// that leave their user's configuration aside when it is root's.
+    pub fn unprivileged() -> Self {
+        let module = Module::under_test();
+        let name = module.path().file_name().expect("a file has a name").to_owned();
+        let mut sandbox = Self::of(module);
+        let copy = sandbox.folder.path().join(name);
+        // Not even the way to the module need be open to somebody else.
+        std::fs::copy(sandbox.module.path(), &copy).expect("a copy of the module");
+        sandbox.module = Module::at(&copy);
+        if std::fs::metadata("/proc/self").expect("/proc").uid() == 0 {
+            sandbox.user = Some(NOBODY);
+            for path in std::iter::once(sandbox.folder.path().to_owned()).chain(entries(sandbox.folder.path())) {
+                chown(&path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
+            }
+        }
+        sandbox
     }
 
     /// A token with label [`TOKEN_LABEL`], and both PINs set, made by `pkcs11-tool`.
@@ -99,6 +122,9 @@ impl Sandbox {
         let mut command = Command::new(program);
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
         // The user's own settings must not reach a test.
         command
             .env_remove("OPENSSL_CONF")
@@ -159,3 +185,10 @@ pub fn tool(sandbox: &Sandbox) -> Command {
     command.arg("--module").arg(sandbox.module().path());
     command
 }
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    std::fs::read_dir(folder).expect("our own folder").map(|entry| entry.expect("our own file").path())
+}
+
+/// Debian's user `nobody` and group `nogroup`.
+const NOBODY: u32 = 65534;
