@@ -1,16 +1,123 @@
 //! Attributes: their types, templates, the table of rules.
+//!
+//! | Room | What it is |
+//! |---|---|
+//! | [`table`] | one row per attribute and family of objects: value, footnotes, default, section |
+//! | [`set`] | the attributes that an object has |
+//! | [`family`] | the kinds of objects that differ in their attributes |
+
+pub mod family;
+pub mod set;
+pub mod table;
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
+/// Declares the attribute types that this token knows, from the constants of the header.
+macro_rules! attribute_types {
+    ($($name:ident = $constant:ident),* $(,)?) => {
+        #[expect(missing_docs, reason = "named as in the standard")]
+        impl AttributeType {
+            $(pub const $name: Self = Self(cryptoki_sys::$constant);)*
+
+            /// The standard's name, where this is a known value.
+            pub fn name(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$name => Some(stringify!($constant)),)*
+                    Self::AZIHSM_RESIDENCY => Some("CKA_AZIHSM_RESIDENCY"),
+                    Self::AZIHSM_ORIGIN => Some("CKA_AZIHSM_ORIGIN"),
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
 /// `CK_ATTRIBUTE_TYPE`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AttributeType(pub u64);
 
+attribute_types! {
+    CLASS = CKA_CLASS,
+    TOKEN = CKA_TOKEN,
+    PRIVATE = CKA_PRIVATE,
+    LABEL = CKA_LABEL,
+    UNIQUE_ID = CKA_UNIQUE_ID,
+    APPLICATION = CKA_APPLICATION,
+    VALUE = CKA_VALUE,
+    OBJECT_ID = CKA_OBJECT_ID,
+    CERTIFICATE_TYPE = CKA_CERTIFICATE_TYPE,
+    ISSUER = CKA_ISSUER,
+    SERIAL_NUMBER = CKA_SERIAL_NUMBER,
+    TRUSTED = CKA_TRUSTED,
+    CERTIFICATE_CATEGORY = CKA_CERTIFICATE_CATEGORY,
+    JAVA_MIDP_SECURITY_DOMAIN = CKA_JAVA_MIDP_SECURITY_DOMAIN,
+    URL = CKA_URL,
+    HASH_OF_SUBJECT_PUBLIC_KEY = CKA_HASH_OF_SUBJECT_PUBLIC_KEY,
+    HASH_OF_ISSUER_PUBLIC_KEY = CKA_HASH_OF_ISSUER_PUBLIC_KEY,
+    NAME_HASH_ALGORITHM = CKA_NAME_HASH_ALGORITHM,
+    CHECK_VALUE = CKA_CHECK_VALUE,
+    KEY_TYPE = CKA_KEY_TYPE,
+    SUBJECT = CKA_SUBJECT,
+    ID = CKA_ID,
+    SENSITIVE = CKA_SENSITIVE,
+    ENCRYPT = CKA_ENCRYPT,
+    DECRYPT = CKA_DECRYPT,
+    WRAP = CKA_WRAP,
+    UNWRAP = CKA_UNWRAP,
+    SIGN = CKA_SIGN,
+    SIGN_RECOVER = CKA_SIGN_RECOVER,
+    VERIFY = CKA_VERIFY,
+    VERIFY_RECOVER = CKA_VERIFY_RECOVER,
+    DERIVE = CKA_DERIVE,
+    START_DATE = CKA_START_DATE,
+    END_DATE = CKA_END_DATE,
+    MODULUS = CKA_MODULUS,
+    MODULUS_BITS = CKA_MODULUS_BITS,
+    PUBLIC_EXPONENT = CKA_PUBLIC_EXPONENT,
+    PRIVATE_EXPONENT = CKA_PRIVATE_EXPONENT,
+    PRIME_1 = CKA_PRIME_1,
+    PRIME_2 = CKA_PRIME_2,
+    EXPONENT_1 = CKA_EXPONENT_1,
+    EXPONENT_2 = CKA_EXPONENT_2,
+    COEFFICIENT = CKA_COEFFICIENT,
+    PUBLIC_KEY_INFO = CKA_PUBLIC_KEY_INFO,
+    VALUE_LEN = CKA_VALUE_LEN,
+    EXTRACTABLE = CKA_EXTRACTABLE,
+    LOCAL = CKA_LOCAL,
+    NEVER_EXTRACTABLE = CKA_NEVER_EXTRACTABLE,
+    ALWAYS_SENSITIVE = CKA_ALWAYS_SENSITIVE,
+    KEY_GEN_MECHANISM = CKA_KEY_GEN_MECHANISM,
+    MODIFIABLE = CKA_MODIFIABLE,
+    COPYABLE = CKA_COPYABLE,
+    DESTROYABLE = CKA_DESTROYABLE,
+    EC_PARAMS = CKA_EC_PARAMS,
+    EC_POINT = CKA_EC_POINT,
+    ALWAYS_AUTHENTICATE = CKA_ALWAYS_AUTHENTICATE,
+    WRAP_WITH_TRUSTED = CKA_WRAP_WITH_TRUSTED,
+    OBJECT_VALIDATION_FLAGS = CKA_OBJECT_VALIDATION_FLAGS,
+    ENCAPSULATE = CKA_ENCAPSULATE,
+    DECAPSULATE = CKA_DECAPSULATE,
+    WRAP_TEMPLATE = CKA_WRAP_TEMPLATE,
+    UNWRAP_TEMPLATE = CKA_UNWRAP_TEMPLATE,
+    DERIVE_TEMPLATE = CKA_DERIVE_TEMPLATE,
+    ALLOWED_MECHANISMS = CKA_ALLOWED_MECHANISMS,
+}
+
+impl AttributeType {
+    /// Where a key's value lives (design 4), `CK_ULONG`: 1 in the HSM, 2 sealed. Read-only.
+    pub const AZIHSM_RESIDENCY: Self = Self(cryptoki_sys::CKA_VENDOR_DEFINED | 0x415A0001);
+    /// Where a key's value was made (design 4), `CK_ULONG`: 1 device, 2 library, 3 imported. Read-only.
+    pub const AZIHSM_ORIGIN: Self = Self(cryptoki_sys::CKA_VENDOR_DEFINED | 0x415A0002);
+}
+
 impl fmt::Debug for AttributeType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "CKA_{:#x}", self.0)
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "CKA_{:#x}", self.0),
+        }
     }
 }
 

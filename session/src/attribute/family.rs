@@ -1,0 +1,112 @@
+//! The kinds of objects that differ in their attributes: class and, for public and private keys, key type.
+
+use mechanisms::ck::{KeyType, ObjectClass};
+
+use crate::{Code, Result};
+
+/// One kind of object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Family {
+    /// `CKO_DATA`.
+    Data = 1,
+    /// `CKO_CERTIFICATE`, X.509.
+    Certificate = 2,
+    /// `CKO_PUBLIC_KEY`, `CKK_RSA`.
+    RsaPublic = 4,
+    /// `CKO_PUBLIC_KEY`, `CKK_EC`.
+    EcPublic = 8,
+    /// `CKO_PRIVATE_KEY`, `CKK_RSA`.
+    RsaPrivate = 16,
+    /// `CKO_PRIVATE_KEY`, `CKK_EC`.
+    EcPrivate = 32,
+    /// `CKO_SECRET_KEY`.
+    Secret = 64,
+}
+
+/// A set of families.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Families(pub u8);
+
+impl Families {
+    /// Every object.
+    pub const ALL: Self = Self(127);
+    /// Public, private and secret keys.
+    pub const KEYS: Self = Self(124);
+    /// Public keys.
+    pub const PUBLIC: Self = Self(Family::RsaPublic as u8 | Family::EcPublic as u8);
+    /// Private keys.
+    pub const PRIVATE: Self = Self(Family::RsaPrivate as u8 | Family::EcPrivate as u8);
+    /// Keys whose value is a secret.
+    pub const HIDDEN: Self = Self(Self::PRIVATE.0 | Family::Secret as u8);
+
+    /// Just one.
+    pub const fn only(family: Family) -> Self {
+        Self(family as u8)
+    }
+
+    /// Whether `family` is one of them.
+    pub const fn contains(self, family: Family) -> bool {
+        self.0 & family as u8 != 0
+    }
+}
+
+impl Family {
+    /// The family of a class and key type; `CKR_ATTRIBUTE_VALUE_INVALID` where this token has no such objects.
+    pub fn of(class: ObjectClass, key_type: Option<KeyType>) -> Result<Self> {
+        let refused = || Code::AttributeValueInvalid.because(format_args!("no objects of {class:?} {key_type:?}"));
+        Ok(match (class, key_type) {
+            (ObjectClass::DATA, _) => Self::Data,
+            (ObjectClass::CERTIFICATE, _) => Self::Certificate,
+            (_, None) => return Err(Code::TemplateIncomplete.because("CKA_KEY_TYPE")),
+            (ObjectClass::PUBLIC_KEY, Some(KeyType::RSA)) => Self::RsaPublic,
+            (ObjectClass::PUBLIC_KEY, Some(KeyType::EC)) => Self::EcPublic,
+            (ObjectClass::PRIVATE_KEY, Some(KeyType::RSA)) => Self::RsaPrivate,
+            (ObjectClass::PRIVATE_KEY, Some(KeyType::EC)) => Self::EcPrivate,
+            (ObjectClass::SECRET_KEY, Some(key)) if SECRETS.contains(&key) => Self::Secret,
+            _ => return Err(refused()),
+        })
+    }
+
+    /// `CKA_CLASS`.
+    pub fn class(self) -> ObjectClass {
+        match self {
+            Self::Data => ObjectClass::DATA,
+            Self::Certificate => ObjectClass::CERTIFICATE,
+            Self::RsaPublic | Self::EcPublic => ObjectClass::PUBLIC_KEY,
+            Self::RsaPrivate | Self::EcPrivate => ObjectClass::PRIVATE_KEY,
+            Self::Secret => ObjectClass::SECRET_KEY,
+        }
+    }
+
+    /// Whether its objects have a secret value.
+    pub fn is_hidden(self) -> bool {
+        Families::HIDDEN.contains(self)
+    }
+}
+
+/// Key types of secret keys.
+const SECRETS: [KeyType; 7] = [
+    KeyType::AES,
+    KeyType::GENERIC_SECRET,
+    KeyType::SHA_1_HMAC,
+    KeyType::SHA256_HMAC,
+    KeyType::SHA384_HMAC,
+    KeyType::SHA512_HMAC,
+    KeyType::HKDF,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_of_classes() {
+        assert_eq!(Family::of(ObjectClass::DATA, None).unwrap(), Family::Data);
+        assert_eq!(Family::of(ObjectClass::SECRET_KEY, Some(KeyType::AES)).unwrap(), Family::Secret);
+        assert_eq!(Family::of(ObjectClass::PRIVATE_KEY, Some(KeyType::EC)).unwrap(), Family::EcPrivate);
+        assert_eq!(Family::of(ObjectClass::PRIVATE_KEY, None).unwrap_err(), Code::TemplateIncomplete);
+        assert_eq!(Family::of(ObjectClass::SECRET_KEY, Some(KeyType::RSA)).unwrap_err(), Code::AttributeValueInvalid);
+        assert_eq!(Family::of(ObjectClass(77), Some(KeyType::RSA)).unwrap_err(), Code::AttributeValueInvalid);
+    }
+}
