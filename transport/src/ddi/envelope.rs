@@ -74,7 +74,7 @@ impl ResponseHeader {
     }
 }
 
-/// Client: writes a request frame to `out`, which is cleared first. Refuses more than [`MAX_REQUEST_LEN`] bytes.
+/// Client: writes a request frame to `out`, which is cleared first and empty after an error. Refuses more than [`MAX_REQUEST_LEN`] bytes.
 pub fn encode_request<'a, R: Request<'a>>(
     rev: Option<ApiRev>,
     session: Option<u16>,
@@ -112,7 +112,7 @@ pub fn decode_body<'a, T: Wire<'a>>(mut body: Reader<'a>) -> Result<T, CodecErro
     Ok(value)
 }
 
-/// Device: writes a response frame to `out`, which is cleared first. Refuses more than [`MAX_RESPONSE_LEN`] bytes.
+/// Device: writes a response frame to `out`, which is cleared first and empty after an error. Refuses more than [`MAX_RESPONSE_LEN`] bytes.
 pub fn encode_response<'a, T: Wire<'a>>(
     header: &ResponseHeader,
     body: &T,
@@ -136,15 +136,22 @@ fn encode_frame<'h, 'b>(
 ) -> Result<(), CodecError> {
     out.clear();
     let mut w = Writer::new(out, dialect);
+    let written = put_frame(header, body, &mut w).and_then(|()| match w.offset() {
+        len if len > max => Err(CodecError::FrameTooLong { len, max }),
+        _ => Ok(()),
+    });
+    if written.is_err() {
+        out.clear();
+    }
+    written
+}
+
+fn put_frame<'h, 'b>(header: &impl Wire<'h>, body: &impl Wire<'b>, w: &mut Writer<'_>) -> Result<(), CodecError> {
     w.map(2)?;
     w.field(HEADER);
-    header.encode(&mut w)?;
+    header.encode(w)?;
     w.field(BODY);
-    body.encode(&mut w)?;
-    if out.len() > max {
-        return Err(CodecError::FrameTooLong { len: out.len(), max });
-    }
-    Ok(())
+    body.encode(w)
 }
 
 fn decode_header<'a, H: Wire<'a>>(bytes: &'a [u8], dialect: Dialect) -> Result<(H, Reader<'a>), CodecError> {

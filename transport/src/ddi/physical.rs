@@ -6,7 +6,7 @@ use std::fmt;
 
 use super::key::{self, UNCOMPRESSED};
 use super::mbor::{Reader, Writer};
-use super::wire::{Form, show_cow};
+use super::wire::{Form, show_len};
 use super::{CodecError, Dialect, EccCurve, KeyType};
 
 /// Writes an SPKI as `x || y` or `n || e`, little-endian.
@@ -46,6 +46,9 @@ pub(super) fn public_key(raw: &[u8], kind: KeyType) -> Result<Vec<u8>, CodecErro
         let (modulus, exponent) = numbers.split_at_mut(modulus_len);
         modulus.reverse();
         exponent.reverse();
+        if modulus.first() == Some(&0) {
+            return Err(CodecError::ComponentRange);
+        }
         return key::spki_from_rsa(modulus, exponent);
     }
     let curve = key::curve_of(kind).ok_or(CodecError::KeyKind(kind))?;
@@ -88,7 +91,7 @@ impl<'a> Form<'a, Cow<'a, [u8]>> for PeerKey {
     }
 
     fn show(value: &Cow<'a, [u8]>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show_cow(value, f)
+        show_len(value, f)
     }
 }
 
@@ -121,7 +124,7 @@ impl<'a> Form<'a, Cow<'a, [u8]>> for Signature {
     }
 
     fn show(value: &Cow<'a, [u8]>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show_cow(value, f)
+        show_len(value, f)
     }
 }
 
@@ -151,7 +154,7 @@ impl<'a> Form<'a, Cow<'a, [u8]>> for PotaSignature {
     }
 
     fn show(value: &Cow<'a, [u8]>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show_cow(value, f)
+        show_len(value, f)
     }
 }
 
@@ -175,7 +178,7 @@ impl<'a> Form<'a, Cow<'a, [u8]>> for Operand {
     }
 
     fn show(value: &Cow<'a, [u8]>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show_cow(value, f)
+        show_len(value, f)
     }
 }
 
@@ -207,7 +210,7 @@ impl<'a> Form<'a, Cow<'a, [u8]>> for WrappedBlob {
     }
 
     fn show(value: &Cow<'a, [u8]>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        show_cow(value, f)
+        show_len(value, f)
     }
 }
 

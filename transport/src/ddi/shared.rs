@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::mbor::{Reader, Writer};
-use super::wire::{Fixed, Var, message, show_cow};
+use super::wire::{Fixed, Var, message, show_len};
 use super::{CodecError, Dialect, KeyType, Metadata, Wire, physical};
 
 message! {
@@ -35,7 +35,7 @@ pub struct DerPublicKey<'a> {
 impl fmt::Debug for DerPublicKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DerPublicKey")
-            .field("der", &fmt::from_fn(|f| show_cow(&self.der, f)))
+            .field("der", &fmt::from_fn(|f| show_len(&self.der, f)))
             .field("key_kind", &self.key_kind)
             .finish()
     }

@@ -1,7 +1,6 @@
 //! What a message is: a table of fields. [`message!`] turns the table into a struct, its bytes and a `Debug` that shows
 //! lengths instead of byte strings.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use super::mbor::{Fields, Reader, Writer};
@@ -136,11 +135,6 @@ impl<'a, T, F: Form<'a, T>> Form<'a, Option<T>> for Opt<F> {
 /// What `Debug` shows of bytes, which may be secret.
 pub(crate) fn show_len(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "[{} bytes]", bytes.len())
-}
-
-/// A byte string that the physical dialect rewrites.
-pub(crate) fn show_cow(bytes: &Cow<'_, [u8]>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    show_len(bytes, f)
 }
 
 /// Table of fields in (`id name: type as form`, the form left out for numbers and maps), documented struct out.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use crate::ddi::mbor::{Reader, Writer};
 use crate::ddi::physical::{self, Signature};
-use crate::ddi::wire::{message, show_cow};
+use crate::ddi::wire::{message, show_len};
 use crate::ddi::{CodecError, Dialect, HashAlgorithm, Opcode, Request, Wire};
 
 /// Request of `EccSign`.
@@ -61,7 +61,7 @@ impl fmt::Debug for EccSign<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EccSign")
             .field("key_id", &self.key_id)
-            .field("digest", &fmt::from_fn(|f| show_cow(&self.digest, f)))
+            .field("digest", &fmt::from_fn(|f| show_len(&self.digest, f)))
             .field("digest_algo", &self.digest_algo)
             .finish()
     }
