@@ -122,3 +122,39 @@ const CURVES: [(EccCurve, ObjectIdentifier); 3] = [
     (EccCurve::P384, ObjectIdentifier::new_unwrap("1.3.132.0.34")),
     (EccCurve::P521, ObjectIdentifier::new_unwrap("1.3.132.0.35")),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_uncompressed_points_of_the_curve_are_taken() {
+        let refused = Err(CodecError::PublicKey("not an uncompressed point of the curve"));
+        for point in [&[0][..], &[2; 33], &[4; 64], &[4; 66], &[4; 97], &[]] {
+            assert_eq!(spki_from_point(EccCurve::P256, point), refused);
+            let compressed = spki(EC_PUBLIC_KEY, AnyRef::from(&CURVES[0].1), point).expect("DER");
+            assert_eq!(point_from_spki(&compressed).map(|(_, point)| point.to_vec()), refused);
+        }
+        assert_eq!(spki_from_point(EccCurve(9), &[4; 65]), Err(CodecError::PublicKey("unknown curve")));
+    }
+
+    #[test]
+    fn other_algorithms_and_curves_are_refused() {
+        let rsa = spki_from_rsa(&[0xC5; 256], &[1, 0, 1]).expect("numbers");
+        assert_eq!(point_from_spki(&rsa), Err(CodecError::PublicKey("not an EC key")));
+        let point = [[4; 33], [4; 33]].concat();
+        let ec = spki_from_point(EccCurve::P256, &point[..65]).expect("shape");
+        assert_eq!(rsa_from_spki(&ec), Err(CodecError::PublicKey("not an RSA key")));
+        // secp256k1.
+        let other = ObjectIdentifier::new_unwrap("1.3.132.0.10");
+        let other = spki(EC_PUBLIC_KEY, AnyRef::from(&other), &point[..65]).expect("DER");
+        assert_eq!(point_from_spki(&other), Err(CodecError::PublicKey("unknown curve")));
+        assert_eq!(point_from_spki(&ec[..ec.len() - 1]), Err(CodecError::PublicKey("not an SPKI")));
+    }
+
+    #[test]
+    fn rsa_numbers_lose_their_leading_zeros() {
+        let spki = spki_from_rsa(&[&[0; 2][..], &[0xC5; 256]].concat(), &[0, 1, 0, 1]).expect("numbers");
+        assert_eq!(rsa_from_spki(&spki), Ok((&[0xC5; 256][..], &[1, 0, 1][..])));
+    }
+}

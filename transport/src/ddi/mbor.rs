@@ -301,3 +301,86 @@ const U64: u8 = 0x1B;
 const BYTES: u8 = 0x80;
 const MAP: u8 = 0xA0;
 const MAX_FIELDS: u8 = 31;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_counts_from_the_start_of_the_message() {
+        for before in 0..4 {
+            let mut out = vec![0xEE; before];
+            let mut w = Writer::new(&mut out, Dialect::Virtual);
+            w.bool(true);
+            w.bool(true);
+            assert_eq!(w.offset(), 2);
+            w.variable(&[7], 1).expect("fits");
+            assert_eq!(out[before..], [0x15, 0x15, 0x83, 0, 1, 0, 0, 0, 7]);
+        }
+    }
+
+    #[test]
+    fn an_empty_string_still_carries_its_pad() {
+        let mut out = Vec::new();
+        let mut w = Writer::new(&mut out, Dialect::Virtual);
+        w.variable(&[], 0).expect("fits");
+        assert_eq!(out, [0x81, 0, 0, 0]);
+        assert_eq!(Reader::new(&out, Dialect::Virtual).variable(0), Ok(&[][..]));
+    }
+
+    #[test]
+    fn any_pad_is_read_in_a_string_and_none_in_an_array() {
+        for pad in 0..4_u8 {
+            let bytes = [&[0x80 | pad, 0, 2][..], &[0xFF; 3][..usize::from(pad)], &[1, 2]].concat();
+            assert_eq!(Reader::new(&bytes, Dialect::Virtual).variable(2), Ok(&[1, 2][..]));
+            let array = Reader::new(&bytes, Dialect::Virtual).fixed::<2>();
+            assert_eq!(array.is_ok(), pad == 0, "{array:?}");
+        }
+    }
+
+    #[test]
+    fn other_markers_are_refused() {
+        let at = 0;
+        for found in [0x00, 0x04, 0x10, 0x16, 0x84, 0x9F, 0xC0, 0xE0, 0xFF] {
+            let bytes = [found, 0, 0, 0, 0, 0, 0, 0, 0];
+            let reader = || Reader::new(&bytes, Dialect::Virtual);
+            assert_eq!(reader().bool(), Err(CodecError::Marker { at, found, wanted: "a boolean" }));
+            assert_eq!(reader().u8(), Err(CodecError::Marker { at, found, wanted: "a u8" }));
+            assert_eq!(reader().u64(), Err(CodecError::Marker { at, found, wanted: "a u64" }));
+            assert_eq!(reader().map(), Err(CodecError::Marker { at, found, wanted: "a map" }));
+            assert_eq!(reader().variable(9), Err(CodecError::Marker { at, found, wanted: "a byte string" }));
+        }
+    }
+
+    #[test]
+    fn a_map_is_as_long_as_it_says() {
+        // {1: true}, read with field 1 mandatory and 2 optional; what follows is a field 2 of another map.
+        let bytes = [0xA1, 0x18, 1, 0x15, 0x18, 2, 0x15];
+        let mut r = Reader::new(&bytes, Dialect::Virtual);
+        let mut fields = r.map().expect("map");
+        assert_eq!(fields.mandatory(1, &mut r), Ok(()));
+        assert_eq!(fields.finish(), Ok(()));
+        assert_eq!(r.bool(), Ok(true));
+        assert_eq!(fields.optional(2, &mut r), Ok(false));
+        assert_eq!(fields.mandatory(2, &mut r), Err(CodecError::FieldMissing { wanted: 2 }));
+
+        let mut r = Reader::new(&bytes, Dialect::Virtual);
+        let mut fields = r.map().expect("map");
+        assert_eq!(fields.optional(2, &mut r), Ok(false));
+        assert_eq!(fields.finish(), Err(CodecError::FieldsLeft { count: 1 }));
+        assert_eq!(fields.mandatory(2, &mut r), Err(CodecError::FieldId { at: 1, found: 1, wanted: 2 }));
+
+        let mut out = Vec::new();
+        let refused = Writer::new(&mut out, Dialect::Virtual).map(32);
+        assert_eq!(refused, Err(CodecError::TooManyFields { count: 32 }));
+    }
+
+    #[test]
+    fn lengths_beyond_the_end_are_truncation() {
+        let mut r = Reader::new(&[0x80, 0xFF, 0xFF, 1], Dialect::Virtual);
+        assert_eq!(r.variable(usize::MAX), Err(CodecError::Truncated));
+        assert_eq!(Reader::new(&[0x1A, 0, 0, 0], Dialect::Virtual).u32(), Err(CodecError::Truncated));
+        assert_eq!(Reader::new(&[], Dialect::Virtual).u8(), Err(CodecError::Truncated));
+        assert_eq!(Reader::new(&[1, 2], Dialect::Virtual).finish(), Err(CodecError::TrailingBytes { len: 2 }));
+    }
+}

@@ -287,3 +287,103 @@ const EXPONENT_LEN: usize = 4;
 /// Limit of the field (wire 3.3).
 pub(super) const MAX_DIGEST: usize = 96;
 const RAW_DIGEST: usize = 68;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reader_of(raw: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        Writer::new(&mut out, Dialect::Physical).variable(raw, 3072).expect("short");
+        out
+    }
+
+    fn take<'a, F: Form<'a, Cow<'a, [u8]>>>(wire: &'a [u8]) -> Result<Cow<'a, [u8]>, CodecError> {
+        F::take(&mut Reader::new(wire, Dialect::Physical))
+    }
+
+    fn put<F: for<'a> Form<'a, Cow<'a, [u8]>>>(natural: &[u8]) -> Result<(), CodecError> {
+        F::put(&Cow::Borrowed(natural), &mut Writer::new(&mut Vec::new(), Dialect::Physical))
+    }
+
+    #[test]
+    fn a_signature_has_one_of_three_lengths() {
+        for len in [0, 63, 65, 132, 135, 137, 192] {
+            let refused = Err(CodecError::SignatureLength { len });
+            assert_eq!(take::<Signature>(&reader_of(&vec![0; len])), refused, "{len}");
+        }
+        for len in [0, 63, 136, 192] {
+            assert_eq!(put::<Signature>(&vec![0; len]), Err(CodecError::SignatureLength { len }), "{len}");
+        }
+        for len in [95, 64, 0] {
+            assert_eq!(put::<PotaSignature>(&vec![0; len]), Err(CodecError::SignatureLength { len }), "{len}");
+            let wire = reader_of(&vec![0; len]);
+            assert_eq!(take::<PotaSignature>(&wire), Err(CodecError::SignatureLength { len }), "{len}");
+        }
+    }
+
+    #[test]
+    fn p521_components_end_in_two_zero_bytes() {
+        for at in [66, 67, 134, 135] {
+            let mut raw = [0; 136];
+            raw[at] = 1;
+            assert_eq!(take::<Signature>(&reader_of(&raw)), Err(CodecError::ComponentRange), "{at}");
+            assert_eq!(take::<PeerKey>(&reader_of(&raw)), Err(CodecError::ComponentRange), "{at}");
+            assert_eq!(public_key(&raw, KeyType::ECC_521_PUBLIC), Err(CodecError::ComponentRange), "{at}");
+        }
+    }
+
+    #[test]
+    fn raw_keys_have_the_length_of_their_type() {
+        for (kind, len) in [
+            (KeyType::ECC_256_PUBLIC, 64),
+            (KeyType::ECC_384_PUBLIC, 96),
+            (KeyType::ECC_521_PUBLIC, 136),
+            (KeyType::RSA_2K_PUBLIC, 260),
+            (KeyType::RSA_3K_PUBLIC, 388),
+            (KeyType::RSA_4K_PUBLIC, 516),
+        ] {
+            for wrong in [0, len - 1, len + 1] {
+                let refused = Err(CodecError::RawKeyLength { len: wrong });
+                assert_eq!(public_key(&vec![0; wrong], kind), refused, "{kind:?}");
+            }
+        }
+        assert_eq!(public_key(&[0; 64], KeyType::ECC_256_PRIVATE), Err(CodecError::KeyKind(KeyType::ECC_256_PRIVATE)));
+    }
+
+    #[test]
+    fn rsa_numbers_fit_their_places() {
+        let mut raw = vec![0xC5; 260];
+        raw[256..].copy_from_slice(&[1, 0, 1, 0]);
+        let spki = public_key(&raw, KeyType::RSA_2K_PUBLIC).expect("a key's shape");
+        assert_eq!(key::rsa_from_spki(&spki), Ok((&[0xC5; 256][..], &[1, 0, 1][..])));
+        raw[255] = 0;
+        assert_eq!(public_key(&raw, KeyType::RSA_2K_PUBLIC), Err(CodecError::ComponentRange));
+
+        let wide = key::spki_from_rsa(&[0xC5; 256], &[1, 0, 0, 0, 1]).expect("numbers");
+        let mut out = Vec::new();
+        let written = put_public_key(&wide, KeyType::RSA_2K_PUBLIC, 768, &mut Writer::new(&mut out, Dialect::Physical));
+        assert_eq!(written, Err(CodecError::ComponentRange));
+    }
+
+    #[test]
+    fn a_digest_is_as_long_as_its_hash_or_all_there_is() {
+        let mut raw = [0; 68];
+        raw[..3].copy_from_slice(&[3, 2, 1]);
+        let natural = digest(&raw, Some(32)).expect("68 bytes");
+        assert_eq!((natural.len(), &natural[29..]), (32, &[1, 2, 3][..]));
+        assert_eq!(digest(&raw, None).expect("68 bytes").len(), 68);
+        // A 66-byte number under SHA-512, for P-521.
+        raw[65] = 1;
+        let natural = digest(&raw, Some(64)).expect("68 bytes");
+        assert_eq!((natural.len(), &natural[..3]), (68, &[0, 0, 1][..]));
+        assert_eq!(digest(&raw[..67], Some(32)), Err(CodecError::DigestLength { len: 67 }));
+    }
+
+    #[test]
+    fn a_short_wrapped_blob_is_not_sent_but_received_as_it_is() {
+        assert_eq!(put::<WrappedBlob>(&[1; 255]), Err(CodecError::BlobTooShort { len: 255 }));
+        let raw: Vec<u8> = (0..255).collect();
+        assert_eq!(take::<WrappedBlob>(&reader_of(&raw)).as_deref(), Ok(&raw[..]));
+    }
+}

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use super::mbor::{Reader, Writer};
-use super::wire::{Fixed, Var, message, show_len};
-use super::{CodecError, Dialect, KeyType, Metadata, Wire, physical};
+use super::wire::{Fixed, Form, Var, message, show_len};
+use super::{CodecError, Dialect, KeyType, Metadata, Wire, key, physical};
 
 message! {
     /// An API revision; compared by major, then minor (wire 2.5).
@@ -65,6 +65,26 @@ impl<'a> Wire<'a> for DerPublicKey<'a> {
             Dialect::Physical => Cow::Owned(physical::public_key(wire, key_kind)?),
         };
         Ok(Self { der, key_kind })
+    }
+}
+
+/// A [`DerPublicKey`] in a request: the physical dialect sends EC keys only (wire 4.3).
+pub(crate) struct SentKey;
+
+impl<'a> Form<'a, DerPublicKey<'a>> for SentKey {
+    fn put(value: &DerPublicKey<'a>, w: &mut Writer<'_>) -> Result<(), CodecError> {
+        if w.dialect() == Dialect::Physical && key::curve_of(value.key_kind).is_none() {
+            return Err(CodecError::KeyKind(value.key_kind));
+        }
+        value.encode(w)
+    }
+
+    fn take(r: &mut Reader<'a>) -> Result<DerPublicKey<'a>, CodecError> {
+        DerPublicKey::decode(r)
+    }
+
+    fn show(value: &DerPublicKey<'a>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(value, f)
     }
 }
 
@@ -128,3 +148,63 @@ message! {
 
 /// Largest `der` (wire 3.2).
 const MAX_DER: usize = 768;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ddi::EccCurve;
+
+    fn encoded(key: &DerPublicKey<'_>, dialect: Dialect) -> Result<Vec<u8>, CodecError> {
+        let mut out = Vec::new();
+        key.encode(&mut Writer::new(&mut out, dialect)).map(|()| out)
+    }
+
+    /// Wire 4.4, example E8.
+    #[test]
+    fn a_public_key_has_the_bytes_of_the_worked_example() {
+        let point: Vec<u8> = [4].into_iter().chain(1..=0x40).collect();
+        let der = key::spki_from_point(EccCurve::P256, &point).expect("a point's shape");
+        let key = DerPublicKey { der: Cow::Owned(der), key_kind: KeyType::ECC_256_PUBLIC };
+
+        let natural = encoded(&key, Dialect::Virtual).expect("fits");
+        assert_eq!(natural.len(), 106);
+        assert_eq!(natural[..13], [0xA2, 0x18, 1, 0x82, 0, 0x5B, 0, 0, 0x30, 0x59, 0x30, 0x13, 0x06]);
+        assert_eq!(natural[natural.len() - 7..], [0x18, 2, 0x1A, 0, 0, 0, 0x16]);
+
+        let physical = encoded(&key, Dialect::Physical).expect("fits");
+        assert_eq!(physical.len(), 79);
+        assert_eq!(physical[..11], [0xA2, 0x18, 1, 0x82, 0, 0x40, 0, 0, 0x20, 0x1F, 0x1E]);
+        assert_eq!(physical[39..42], [0x01, 0x40, 0x3F]);
+
+        for (bytes, dialect) in [(natural, Dialect::Virtual), (physical, Dialect::Physical)] {
+            assert_eq!(DerPublicKey::decode(&mut Reader::new(&bytes, dialect)).as_ref(), Ok(&key));
+        }
+    }
+
+    #[test]
+    fn a_physical_request_carries_no_rsa_key() {
+        let der = key::spki_from_rsa(&[0xC5; 256], &[1, 0, 1]).expect("numbers");
+        let key = DerPublicKey { der: Cow::Owned(der), key_kind: KeyType::RSA_2K_PUBLIC };
+        let mut out = Vec::new();
+        assert_eq!(SentKey::put(&key, &mut Writer::new(&mut out, Dialect::Virtual)), Ok(()));
+        let refused = SentKey::put(&key, &mut Writer::new(&mut out, Dialect::Physical));
+        assert_eq!(refused, Err(CodecError::KeyKind(KeyType::RSA_2K_PUBLIC)));
+        // A device does send one.
+        assert_eq!(encoded(&key, Dialect::Physical).expect("fits").len(), 8 + 260 + 7);
+    }
+
+    #[test]
+    fn the_key_and_its_type_must_agree() {
+        let point: Vec<u8> = [4].into_iter().chain(1..=0x40).collect();
+        let der = key::spki_from_point(EccCurve::P256, &point).expect("a point's shape");
+        for key_kind in [KeyType::ECC_384_PUBLIC, KeyType::ECC_256_PRIVATE, KeyType::AES_128, KeyType(0xFFFF)] {
+            let key = DerPublicKey { der: Cow::Borrowed(&der), key_kind };
+            assert_eq!(encoded(&key, Dialect::Physical), Err(CodecError::KeyKind(key_kind)));
+        }
+        let key = DerPublicKey { der: Cow::Borrowed(&der), key_kind: KeyType::RSA_2K_PUBLIC };
+        assert_eq!(encoded(&key, Dialect::Physical), Err(CodecError::PublicKey("not an RSA key")));
+        let rsa = key::spki_from_rsa(&[0xC5; 384], &[1, 0, 1]).expect("numbers");
+        let key = DerPublicKey { der: Cow::Owned(rsa), key_kind: KeyType::RSA_2K_PUBLIC };
+        assert_eq!(encoded(&key, Dialect::Physical), Err(CodecError::KeyKind(KeyType::RSA_2K_PUBLIC)));
+    }
+}

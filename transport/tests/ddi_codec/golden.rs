@@ -53,13 +53,7 @@ fn check(command: &Command, golden: &Value, read: fn(&[u8], Dialect) -> Result<F
     let frame = read(&natural, Dialect::Virtual).unwrap_or_else(|why| panic!("{name}: {why}"));
     assert_eq!(frame.header, golden["header"], "{name}");
     assert_eq!(frame.fields, golden["fields"], "{name}");
-    if natural.len() > MAX_REQUEST_LEN && golden["header"].get("status").is_none() {
-        // The reference writes it; the device would refuse it (wire 1.6).
-        let refused = Err(CodecError::FrameTooLong { len: natural.len(), max: MAX_REQUEST_LEN });
-        assert_eq!(*frame.written(Dialect::Virtual), refused, "{name}");
-    } else {
-        assert_eq!(frame.written(Dialect::Virtual).as_deref(), Ok(&natural[..]), "{name}");
-    }
+    assert_eq!(frame.written(Dialect::Virtual).as_deref(), Ok(&natural[..]), "{name}");
 
     let physical = match &golden["physical"] {
         Value::String(same) if same == "same" => natural,
@@ -75,12 +69,7 @@ fn check(command: &Command, golden: &Value, read: fn(&[u8], Dialect) -> Result<F
         }
     };
     // The client's value as the device gets it, or the device's as it leaves.
-    if physical.len() > MAX_REQUEST_LEN && golden["header"].get("status").is_none() {
-        let refused = Err(CodecError::FrameTooLong { len: physical.len(), max: MAX_REQUEST_LEN });
-        assert_eq!(*frame.written(Dialect::Physical), refused, "{name}");
-    } else {
-        assert_eq!(frame.written(Dialect::Physical).as_deref(), Ok(&physical[..]), "{name}");
-    }
+    assert_eq!(frame.written(Dialect::Physical).as_deref(), Ok(&physical[..]), "{name}");
     strings(golden.get("physical_changed_fields").unwrap_or(&Value::Null), &mut |changed| {
         assert!(hex(&physical).contains(changed), "{name}: {changed}");
     });
@@ -88,9 +77,7 @@ fn check(command: &Command, golden: &Value, read: fn(&[u8], Dialect) -> Result<F
     let frame = read(&physical, Dialect::Physical).unwrap_or_else(|why| panic!("{name}: {why}"));
     assert_eq!(frame.header, golden["header"], "{name}");
     assert_eq!(frame.fields, natural_again(golden), "{name}");
-    if physical.len() <= MAX_REQUEST_LEN {
-        assert_eq!(frame.written(Dialect::Physical).as_deref(), Ok(&physical[..]), "{name}");
-    }
+    assert_eq!(frame.written(Dialect::Physical).as_deref(), Ok(&physical[..]), "{name}");
 }
 
 /// The golden fields, but for the digests whose length the physical form does not carry (wire 4.3): an empty digest comes

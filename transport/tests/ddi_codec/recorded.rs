@@ -1,6 +1,7 @@
 //! Frames that were exchanged with the vendor's simulator.
 
 use serde_json::Value;
+use transport::ddi::mbor::{Reader, Writer};
 use transport::ddi::*;
 
 use crate::commands::{COMMANDS, command};
@@ -66,6 +67,27 @@ fn the_ceremony_frames_translate_into_each_other() {
             assert_eq!(frame.written(Dialect::Virtual).as_deref(), Ok(&natural[..]), "{name} {dialect:?}");
             assert_eq!(frame.written(Dialect::Physical).as_deref(), Ok(&physical[..]), "{name} {dialect:?}");
         }
+    }
+}
+
+#[test]
+fn rsa_keys_have_their_recorded_physical_form() {
+    let file = load("kat_rsa.json");
+    let keys = array(&file["keys"]);
+    assert_eq!(keys.len(), 3);
+    for golden in keys {
+        let key_kind = match golden["bits"].as_u64() {
+            Some(2048) => KeyType::RSA_2K_PUBLIC,
+            Some(3072) => KeyType::RSA_3K_PUBLIC,
+            Some(4096) => KeyType::RSA_4K_PUBLIC,
+            other => panic!("{other:?} bits"),
+        };
+        let key = DerPublicKey { der: bytes(&golden["spki_der"]).into(), key_kind };
+        let mut out = Vec::new();
+        key.encode(&mut Writer::new(&mut out, Dialect::Physical)).expect("fits");
+        let raw = bytes(&golden["public_key_physical_form"]);
+        assert_eq!(out[8..8 + raw.len()], raw);
+        assert_eq!(DerPublicKey::decode(&mut Reader::new(&out, Dialect::Physical)), Ok(key));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Changes the credential's pin (wire 3.3, 3.8).
 
+use crate::ddi::shared::SentKey;
 use crate::ddi::wire::message;
 use crate::ddi::{DerPublicKey, EncryptedPin, Opcode, Request};
 
@@ -9,7 +10,7 @@ message! {
         /// The pin.
         1 new_pin: EncryptedPin<'a>,
         /// The host's ephemeral P-384 key.
-        2 pub_key: DerPublicKey<'a>,
+        2 pub_key: DerPublicKey<'a> as SentKey,
     }
 }
 

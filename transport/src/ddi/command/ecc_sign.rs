@@ -74,3 +74,18 @@ message! {
         1 signature: Cow<'a, [u8]> as Signature,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_virtual_request_is_read_without_copying() {
+        let request = EccSign { key_id: 7, digest: Cow::Borrowed(&[1; 32]), digest_algo: HashAlgorithm::SHA256 };
+        let mut out = Vec::new();
+        request.encode(&mut Writer::new(&mut out, Dialect::Virtual)).expect("fits");
+        let read = EccSign::decode(&mut Reader::new(&out, Dialect::Virtual)).expect("own bytes");
+        assert_eq!(read, request);
+        assert!(matches!(read.digest, Cow::Borrowed(_)));
+    }
+}

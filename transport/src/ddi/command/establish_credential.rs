@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::ddi::physical::PotaSignature;
+use crate::ddi::shared::SentKey;
 use crate::ddi::wire::{Var, message};
 use crate::ddi::{DerPublicKey, EncryptedEstablishCredential, Opcode, Request};
 
@@ -12,7 +13,7 @@ message! {
         /// Id and pin.
         1 encrypted_credential: EncryptedEstablishCredential<'a>,
         /// The host's ephemeral P-384 key.
-        2 pub_key: DerPublicKey<'a>,
+        2 pub_key: DerPublicKey<'a> as SentKey,
         /// From `InitBk3`.
         3 masked_bk3: &'a [u8] as Var<1024>,
         /// Saved backup masking key, or empty.
@@ -22,7 +23,7 @@ message! {
         /// Endorsement `r || s`, 96 bytes.
         6 pota_sig: Cow<'a, [u8]> as PotaSignature,
         /// The endorser's P-384 key.
-        7 pota_pub_key: DerPublicKey<'a>,
+        7 pota_pub_key: DerPublicKey<'a> as SentKey,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Takes a session up again after a reset (wire 3.3, 3.8); the header has the old id.
 
+use crate::ddi::shared::SentKey;
 use crate::ddi::wire::{Var, message};
 use crate::ddi::{DerPublicKey, EncryptedSessionCredential, Opcode, Request};
 
@@ -9,7 +10,7 @@ message! {
         /// Id, pin and seed.
         1 encrypted_credential: EncryptedSessionCredential<'a>,
         /// The host's ephemeral P-384 key.
-        2 pub_key: DerPublicKey<'a>,
+        2 pub_key: DerPublicKey<'a> as SentKey,
         /// From `OpenSession`.
         3 bmk_session: &'a [u8] as Var<1024>,
     }
