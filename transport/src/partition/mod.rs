@@ -2,161 +2,51 @@
 //!
 //! Everything above says *what* it wants done with *which* [`HsmKey`]; only this room knows key ids, and none leaves it.
 //! [`Partition`] is `Send + Sync`; all its methods take `&self` and may run on several threads at once.
+//!
+//! | File | What it is |
+//! |---|---|
+//! | `kinds`, `owner` | the words of the contract: facets, curves, secrets, blobs |
+//! | `hsm_key` | a key as masked blobs and a recipe, and its stored form |
+//! | `line` | one open handle: typed request out, typed answer back |
+//! | `identity`, `ceremony`, `provision` | from a fresh partition to an open session |
+//! | `live` | which keys are in the device now, and who uses them |
+//! | `connection` | one device session: live ids, room for more, recovery's unit |
+//! | `reaction` | what a status means to the host, in one table |
+//! | `keys`, `wrap`, `ops` | making keys, wrapping them to the device, using them |
+//!
+//! The path of a signature: [`Partition::ecc_sign`] finds the connection, `ops::ecc_sign` builds the request,
+//! `Connection::with_key` pins the live key (`UnmaskKey` where it is not live), `Line::send` carries the frame.
+
+mod ceremony;
+mod connection;
+mod hsm_key;
+mod identity;
+mod keys;
+mod kinds;
+mod line;
+mod live;
+mod ops;
+mod owner;
+mod provision;
+mod reaction;
+mod wrap;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::{Mutex, RwLock};
 use zeroize::Zeroizing;
 
+use self::connection::Connection;
+use self::reaction::{Reaction, reaction};
 use crate::channel::{Device, Direction};
 use crate::{Error, Result};
 
-/// One use of a device key: a device key has exactly one usage group and one algorithm family (semantics 5.3), so a
-/// PKCS#11 key has one or more of these (design 4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum FacetKind {
-    /// RSA modular exponentiation for signing.
-    RsaSign = 1,
-    /// RSA modular exponentiation for decryption.
-    RsaDecrypt = 2,
-    /// ECDSA.
-    EcSign = 3,
-    /// ECDH.
-    EcDerive = 4,
-    /// AES-CBC with 16, 24 or 32 byte keys.
-    AesCbc = 5,
-    /// AES-256-GCM with the caller's IV ("unapproved" device key).
-    AesGcm = 6,
-    /// AES-256-GCM with the device's IV ("approved" device key).
-    AesGcmApproved = 7,
-    /// AES-XTS data or tweak key.
-    AesXts = 8,
-    /// HMAC-SHA-256.
-    HmacSha256 = 9,
-    /// HMAC-SHA-384.
-    HmacSha384 = 10,
-    /// HMAC-SHA-512.
-    HmacSha512 = 11,
-    /// A secret that other keys can be derived from (ECDH result).
-    Secret = 12,
-}
-
-/// The curves of the device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Curve {
-    /// secp256r1.
-    P256,
-    /// secp384r1.
-    P384,
-    /// secp521r1.
-    P521,
-}
-
-impl Curve {
-    /// Length of a coordinate or scalar in bytes: 32, 48, 66.
-    pub const fn len(self) -> usize {
-        match self {
-            Self::P256 => 32,
-            Self::P384 => 48,
-            Self::P521 => 66,
-        }
-    }
-}
-
-/// The hash of a derivation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the names say all")]
-pub enum Hash {
-    Sha1,
-    Sha256,
-    Sha384,
-    Sha512,
-}
-
-/// What is imported into the device.
-#[derive(Debug)]
-pub enum ImportValue<'a> {
-    /// PKCS#8 DER of a two-prime RSA key with all CRT values, 2048, 3072 or 4096 bits.
-    Rsa(&'a [u8]),
-    /// PKCS#8 DER of an EC key with the public key inside.
-    Ec(&'a [u8]),
-    /// 16, 24 or 32 bytes.
-    Aes(&'a [u8]),
-}
-
-/// The secrets with which a partition is provisioned and entered; part of the token's secrets T (design 5).
-pub struct PartitionSecrets {
-    /// Credential id, 16 bytes, not all zero.
-    pub id: [u8; 16],
-    /// Credential pin, 16 bytes, not all zero.
-    pub pin: Zeroizing<[u8; 16]>,
-    /// Owner backup key.
-    pub bk3: Zeroizing<[u8; 48]>,
-    /// POTA private key: a P-384 scalar, big-endian.
-    pub pota: Zeroizing<[u8; 48]>,
-}
-
-impl fmt::Debug for PartitionSecrets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PartitionSecrets")
-    }
-}
-
-/// The blobs that a host must keep for a partition (semantics 2.7). Not secret, but nothing opens without them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PartitionBlobs {
-    /// BK3 masked under the chip's BK_BOOT.
-    pub masked_bk3: Option<Vec<u8>>,
-    /// Backup of the partition's masking key.
-    pub bmk: Option<Vec<u8>>,
-    /// Masked RSA unwrapping key.
-    pub muk: Option<Vec<u8>>,
-    /// The token's root secret, an encoded [`HsmKey`] with a [`FacetKind::Secret`] facet.
-    pub root: Option<Vec<u8>>,
-    /// The token's sealing key, an encoded [`HsmKey`] with a [`FacetKind::AesGcmApproved`] facet.
-    pub seal: Option<Vec<u8>>,
-}
-
-/// Where the layer above keeps [`PartitionBlobs`]; shared by all processes of the token.
-pub trait Durable: Send + Sync + fmt::Debug {
-    /// Runs `provision` while no other process provisions this token; hands it the blobs as they are now and stores
-    /// what it changed, synced to disk, before returning (semantics 9.2 rules 2 and 3).
-    fn exclusively(
-        &self,
-        provision: &mut dyn FnMut(&mut PartitionBlobs, &mut dyn FnMut(&PartitionBlobs) -> Result<()>) -> Result<()>,
-    ) -> Result<()>;
-}
-
-/// A key whose value lives in the HSM: its facets as masked blobs, and how to make a missing facet inside the device.
-/// `Send + Sync`: facets made later are added under a lock. Holds nothing secret (semantics 2.7).
-pub struct HsmKey {
-    // The partition room's own fields.
-    _private: (),
-}
-
-impl fmt::Debug for HsmKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HsmKey")
-    }
-}
-
-impl HsmKey {
-    /// The bytes to store: format version, protocol id, facets, recipe. Stable over releases.
-    pub fn encode(&self) -> Vec<u8> {
-        Vec::new()
-    }
-
-    /// The key that [`HsmKey::encode`] wrote.
-    pub fn decode(_bytes: &[u8]) -> Result<Self> {
-        Err(Error::BlobRejected("key"))
-    }
-
-    /// Whether the key has, or can make, this facet.
-    pub fn can(&self, _kind: FacetKind) -> bool {
-        false
-    }
-}
+pub use self::hsm_key::HsmKey;
+pub use self::kinds::{Curve, FacetKind, Hash, ImportValue};
+pub use self::owner::{Durable, PartitionBlobs, PartitionSecrets};
+pub use self::provision::probe;
 
 /// What the partition says of itself (wire 3.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,127 +64,213 @@ pub struct PartitionInfo {
 
 /// One live partition; see the module's text.
 pub struct Partition {
-    _device: Arc<dyn Device>,
+    device: Arc<dyn Device>,
+    secrets: PartitionSecrets,
+    durable: Arc<dyn Durable>,
+    /// Held for a moment only; who works holds the connection itself, so it ends when its last command has.
+    current: RwLock<Option<Arc<Connection>>>,
+    /// One thread connects, the others wait for it.
+    connecting: Mutex<()>,
+    /// Counts the connections.
+    epoch: AtomicU64,
 }
 
 impl fmt::Debug for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Partition")
+        f.debug_tuple("Partition").field(&self.device).finish()
     }
-}
-
-/// Reads the partition's identity without any credential: GetApiRev, GetDeviceInfo, the certificate chain.
-pub fn probe(_device: &dyn Device) -> Result<PartitionInfo> {
-    Err(Error::Unsupported("placeholder"))
 }
 
 impl Partition {
     /// A partition that provisions itself, and opens its device session, when first used.
-    pub fn new(device: Arc<dyn Device>, _secrets: PartitionSecrets, _durable: Arc<dyn Durable>) -> Self {
-        Self { _device: device }
+    pub fn new(device: Arc<dyn Device>, secrets: PartitionSecrets, durable: Arc<dyn Durable>) -> Self {
+        let (current, connecting, epoch) = (RwLock::new(None), Mutex::new(()), AtomicU64::new(0));
+        Self { device, secrets, durable, current, connecting, epoch }
     }
 
     /// Provisions the partition (or finds it provisioned) and opens the device session, if that has not happened yet.
     /// Makes and stores BMK, MUK, root secret and sealing key where the store has none. Called by `C_InitToken` and
     /// `C_Login`; every other method calls it by itself.
     pub fn connect(&self) -> Result<()> {
-        Err(Error::Unsupported("placeholder"))
+        self.connection().map(|_| ())
     }
 
     /// Makes a secret of `len` bytes inside the device: HKDF of the token's root secret with a fresh random salt, so
     /// that every facet holds the same bytes and none ever left. The first of `facets` is made now, the others when
-    /// they are first needed. AES: `len` 16, 24, 32; HMAC: the lengths of wire 3.3 HkdfDerive.
-    pub fn generate_secret(&self, _len: usize, _facets: &[FacetKind]) -> Result<HsmKey> {
-        Err(Error::Unsupported("placeholder"))
+    /// they are first needed. AES: `len` 16, 24, 32; HMAC: the lengths of wire 3.3 `HkdfDerive`, else
+    /// [`Error::Unsupported`].
+    pub fn generate_secret(&self, len: usize, facets: &[FacetKind]) -> Result<HsmKey> {
+        self.run(|connection| keys::generate_secret(connection, len, facets))
     }
 
     /// Makes an EC key pair inside the device, for [`FacetKind::EcSign`] or [`FacetKind::EcDerive`]. The public key is
     /// the uncompressed point `04 || x || y`.
-    pub fn generate_ec(&self, _curve: Curve, _facet: FacetKind) -> Result<(HsmKey, Vec<u8>)> {
-        Err(Error::Unsupported("placeholder"))
+    pub fn generate_ec(&self, curve: Curve, facet: FacetKind) -> Result<(HsmKey, Vec<u8>)> {
+        self.run(|connection| keys::generate_ec(connection, curve, facet))
     }
 
     /// Wraps a value to the partition's unwrapping key and imports it, once per facet.
-    pub fn import(&self, _value: &ImportValue<'_>, _facets: &[FacetKind]) -> Result<HsmKey> {
-        Err(Error::Unsupported("placeholder"))
+    pub fn import(&self, value: &ImportValue<'_>, facets: &[FacetKind]) -> Result<HsmKey> {
+        self.run(|connection| keys::import(connection, value, facets))
     }
 
     /// ECDSA over a digest that is already cut to the curve's length; answers `r || s`, 64, 96 or 132 bytes.
-    pub fn ecc_sign(&self, _key: &HsmKey, _digest: &[u8]) -> Result<Vec<u8>> {
-        Err(Error::Unsupported("placeholder"))
+    pub fn ecc_sign(&self, key: &HsmKey, digest: &[u8]) -> Result<Vec<u8>> {
+        self.run(|connection| ops::ecc_sign(connection, key, digest))
     }
 
     /// RSA private operation on a modulus-sized operand, 1 < m < n - 1, with the [`FacetKind::RsaSign`] or
-    /// [`FacetKind::RsaDecrypt`] facet. Padding is the caller's.
-    pub fn rsa_mod_exp(&self, _key: &HsmKey, _facet: FacetKind, _operand: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-        Err(Error::Unsupported("placeholder"))
+    /// [`FacetKind::RsaDecrypt`] facet. Padding is the caller's, and so is checking a signature with the public key
+    /// before it is released (semantics 9.2 rule 15).
+    pub fn rsa_mod_exp(&self, key: &HsmKey, facet: FacetKind, operand: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        self.run(|connection| ops::rsa_mod_exp(connection, key, facet, operand))
     }
 
-    /// AES-CBC without padding over any multiple of 16 bytes, in place; `iv` is left at the chaining value.
-    pub fn aes_cbc(&self, _key: &HsmKey, _direction: Direction, _iv: &mut [u8; 16], _data: &mut [u8]) -> Result<()> {
-        Err(Error::Unsupported("placeholder"))
+    /// AES-CBC without padding over any multiple of 16 bytes, in place; `iv` is left at the chaining value. On failure
+    /// `data` is in part transformed.
+    pub fn aes_cbc(&self, key: &HsmKey, direction: Direction, iv: &mut [u8; 16], data: &mut [u8]) -> Result<()> {
+        if !data.len().is_multiple_of(16) {
+            return Err(Error::InvalidArgument("AES-CBC data that is not a multiple of 16 bytes"));
+        }
+        let mut done = 0;
+        self.run(|connection| ops::aes_cbc(connection, key, direction, iv, data, &mut done))
     }
 
-    /// AES-256-GCM encryption in place with the caller's IV; answers the tag.
-    pub fn aes_gcm_encrypt(&self, _key: &HsmKey, _iv: &[u8; 12], _aad: &[u8], _data: &mut [u8]) -> Result<[u8; 16]> {
-        Err(Error::Unsupported("placeholder"))
+    /// AES-256-GCM encryption in place with the caller's IV; answers the tag. `data` is at least one byte, because the
+    /// device refuses none, and is wiped on failure.
+    pub fn aes_gcm_encrypt(&self, key: &HsmKey, iv: &[u8; 12], aad: &[u8], data: &mut [u8]) -> Result<[u8; 16]> {
+        let data = something(data)?;
+        self.run_once(|connection| ops::gcm_encrypt(connection, key, FacetKind::AesGcm, iv, aad, data))
+            .map(|(_, tag)| tag)
     }
 
-    /// AES-256-GCM decryption in place; on [`Error::TagMismatch`] `data` is wiped.
+    /// AES-256-GCM decryption in place; on [`Error::TagMismatch`], as on any failure, `data` is wiped.
     pub fn aes_gcm_decrypt(
         &self,
-        _key: &HsmKey,
-        _iv: &[u8; 12],
-        _aad: &[u8],
-        _data: &mut [u8],
-        _tag: &[u8; 16],
+        key: &HsmKey,
+        iv: &[u8; 12],
+        aad: &[u8],
+        data: &mut [u8],
+        tag: &[u8; 16],
     ) -> Result<()> {
-        Err(Error::Unsupported("placeholder"))
+        let data = something(data)?;
+        self.run_once(|connection| ops::gcm_decrypt(connection, key, FacetKind::AesGcm, iv, aad, data, tag))
     }
 
     /// HMAC of a message of at most 1024 bytes with one of the HMAC facets; 32, 48 or 64 bytes.
-    pub fn hmac(&self, _key: &HsmKey, _facet: FacetKind, _message: &[u8]) -> Result<Vec<u8>> {
-        Err(Error::Unsupported("placeholder"))
+    pub fn hmac(&self, key: &HsmKey, facet: FacetKind, message: &[u8]) -> Result<Vec<u8>> {
+        self.run(|connection| ops::hmac(connection, key, facet, message))
     }
 
     /// ECDH with a peer's uncompressed point on the same curve; the result stays inside, with the one facet
     /// [`FacetKind::Secret`].
-    pub fn ecdh(&self, _key: &HsmKey, _peer: &[u8]) -> Result<HsmKey> {
-        Err(Error::Unsupported("placeholder"))
+    pub fn ecdh(&self, key: &HsmKey, peer: &[u8]) -> Result<HsmKey> {
+        self.run(|connection| keys::ecdh(connection, key, peer))
     }
 
     /// HKDF (RFC 5869, extract and expand) of a [`FacetKind::Secret`] key. `salt` and `info` at most 256 bytes each.
     pub fn hkdf(
         &self,
-        _key: &HsmKey,
-        _hash: Hash,
-        _salt: &[u8],
-        _info: &[u8],
-        _len: usize,
-        _facets: &[FacetKind],
+        key: &HsmKey,
+        hash: Hash,
+        salt: &[u8],
+        info: &[u8],
+        len: usize,
+        facets: &[FacetKind],
     ) -> Result<HsmKey> {
-        Err(Error::Unsupported("placeholder"))
+        self.run(|connection| keys::hkdf(connection, key, hash, salt, info, len, facets))
     }
 
-    /// Encrypts a value under the token's sealing key, bound to `context`: `iv (12) || ciphertext || tag (16)`.
-    pub fn seal(&self, _context: &[u8], _value: &[u8]) -> Result<Vec<u8>> {
-        Err(Error::Unsupported("placeholder"))
+    /// Encrypts a value under the token's sealing key, bound to `context` (any length, also none):
+    /// `iv (12) || ciphertext || tag (16)`, 29 bytes longer than the value.
+    pub fn seal(&self, context: &[u8], value: &[u8]) -> Result<Vec<u8>> {
+        self.run(|connection| ops::seal(connection, context, value))
     }
 
-    /// Opens what [`Partition::seal`] made.
-    pub fn unseal(&self, _context: &[u8], _sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-        Err(Error::Unsupported("placeholder"))
+    /// Opens what [`Partition::seal`] made; [`Error::TagMismatch`] for another context or an altered value.
+    pub fn unseal(&self, context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        self.run(|connection| ops::unseal(connection, context, sealed))
     }
 
-    /// COSE_Sign1 attestation report of a key's facet over 128 bytes of report data (semantics 6.11).
-    pub fn attest(&self, _key: &HsmKey, _facet: FacetKind, _report_data: &[u8; 128]) -> Result<Vec<u8>> {
-        Err(Error::Unsupported("placeholder"))
+    /// `COSE_Sign1` attestation report of a key's facet over 128 bytes of report data (semantics 6.11).
+    pub fn attest(&self, key: &HsmKey, facet: FacetKind, report_data: &[u8; 128]) -> Result<Vec<u8>> {
+        self.run(|connection| ops::attest(connection, key, facet, report_data))
     }
 
     /// Forgets the live device keys of `key`, because its object was destroyed. Never fails: a left-over is evicted
     /// later.
-    pub fn forget(&self, _key: &HsmKey) {}
+    pub fn forget(&self, key: &HsmKey) {
+        let connection = self.current.read().clone();
+        if let Some(connection) = connection {
+            connection.forget(key);
+        }
+    }
 
-    /// Deletes this process's device keys and closes the device session; the next call opens a new one.
-    pub fn disconnect(&self) {}
+    /// Deletes this process's device keys and closes the device session, when the last running command has ended; the
+    /// next call opens a new one.
+    pub fn disconnect(&self) {
+        let connection = self.current.write().take();
+        drop(connection);
+    }
+
+    /// Resets the partition: its credential and all keys in it are gone, for every client of the device, who then
+    /// recover from their blobs (semantics 2.6). For an owner who replaces the token of a provisioned partition.
+    pub fn reset(&self) -> Result<()> {
+        let connection = self.current.write().take();
+        if let Some(connection) = &connection {
+            connection.abandon();
+        }
+        Ok(self.device.reset()?)
+    }
+
+    /// Runs an operation, and once more in a new connection where the device was reset in the meantime. That is safe
+    /// because the device refused the first one: a command of a session that a reset flagged does nothing.
+    fn run<T>(&self, mut operation: impl FnMut(&Connection) -> Result<T>) -> Result<T> {
+        let connection = self.connection()?;
+        match operation(&connection) {
+            Err(error) if reaction(&error) == Reaction::Recover => {
+                self.abandon(&connection);
+                drop(connection);
+                operation(&*self.connection()?)
+            }
+            done => done,
+        }
+    }
+
+    /// Runs an operation whose input does not outlive a failure.
+    fn run_once<T>(&self, operation: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let connection = self.connection()?;
+        operation(&connection).inspect_err(|error| {
+            if reaction(error) == Reaction::Recover {
+                self.abandon(&connection);
+            }
+        })
+    }
+
+    fn abandon(&self, connection: &Arc<Connection>) {
+        connection.abandon();
+        let mut current = self.current.write();
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
+            *current = None;
+        }
+    }
+
+    fn connection(&self) -> Result<Arc<Connection>> {
+        if let Some(connection) = self.current.read().as_ref() {
+            return Ok(Arc::clone(connection));
+        }
+        let _one = self.connecting.lock();
+        if let Some(connection) = self.current.read().as_ref() {
+            return Ok(Arc::clone(connection));
+        }
+        let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
+        let connection = Arc::new(Connection::open(&*self.device, &self.secrets, &*self.durable, epoch)?);
+        *self.current.write() = Some(Arc::clone(&connection));
+        Ok(connection)
+    }
+}
+
+/// The fast path takes no empty data (wire 6.5).
+fn something(data: &mut [u8]) -> Result<&mut [u8]> {
+    if data.is_empty() { Err(Error::Unsupported("AES-GCM of no data")) } else { Ok(data) }
 }

@@ -1,0 +1,284 @@
+//! One device session of this process and everything that lives and dies with it: the live keys, and their ids.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use super::hsm_key::{Fingerprint, HsmKey, Source};
+use super::line::Line;
+use super::live::{Evicted, Found, LiveKey, LiveKeys, Pin};
+use super::provision::{self, Session};
+use super::reaction::{Reaction, is, reaction, repeat};
+use super::{Durable, FacetKind, PartitionBlobs, PartitionSecrets, keys};
+use crate::channel::{Device, Direction, GcmCall, GcmReply};
+use crate::ddi::command::{CloseSession, DeleteKey, GetUnwrappingKey, UnmaskKey};
+use crate::ddi::{Request, Status};
+use crate::{Error, Result};
+
+/// A provisioned partition entered through one handle. All ids in it belong to it, so none can be used after a reset: a
+/// new connection has a new epoch and an empty cache, and the device refuses the old session.
+#[derive(Debug)]
+pub(super) struct Connection {
+    line: Line,
+    session: u16,
+    short_app_id: u8,
+    /// Which of the partition's connections this is.
+    epoch: u64,
+    live: LiveKeys,
+    root: HsmKey,
+    seal: HsmKey,
+    unwrapping: OnceLock<UnwrappingKey>,
+    /// The device forgot the session: nothing is to be closed or deleted.
+    abandoned: AtomicBool,
+    /// The process that opened the handle; a forked child must not use it (semantics 9.2 rule 10).
+    process: u32,
+}
+
+/// The partition's RSA import key.
+#[derive(Clone, Debug)]
+pub(super) struct UnwrappingKey {
+    pub(super) id: u16,
+    /// SPKI DER.
+    pub(super) spki: Vec<u8>,
+    masked: Vec<u8>,
+}
+
+impl Connection {
+    /// Provisions the partition if need be and opens a session. Makes and stores what the store lacks.
+    pub(super) fn open(
+        device: &dyn Device,
+        secrets: &PartitionSecrets,
+        durable: &dyn Durable,
+        epoch: u64,
+    ) -> Result<Self> {
+        let (line, _) = provision::open(device)?;
+        let blobs = provision::establish(device, &line, secrets, durable)?;
+        let Session { id, short_app_id } = provision::open_session(&line, secrets)?;
+        let mut connection = Self {
+            line,
+            session: id,
+            short_app_id,
+            epoch,
+            live: LiveKeys::default(),
+            root: HsmKey::new(Vec::new(), None),
+            seal: HsmKey::new(Vec::new(), None),
+            unwrapping: OnceLock::new(),
+            abandoned: AtomicBool::new(false),
+            process: std::process::id(),
+        };
+        connection.complete(blobs, durable)?;
+        Ok(connection)
+    }
+
+    /// Takes over the token's own keys, and makes those that are missing.
+    fn complete(&mut self, blobs: PartitionBlobs, durable: &dyn Durable) -> Result<()> {
+        let mut blobs = blobs;
+        if blobs.muk.is_none() || blobs.root.is_none() || blobs.seal.is_none() {
+            durable.exclusively(&mut |stored, store| {
+                // Another process may have been here since.
+                let before = stored.clone();
+                if stored.root.is_none() {
+                    stored.root = Some(keys::make_root(self)?.encode());
+                }
+                if stored.seal.is_none() {
+                    stored.seal = Some(keys::make_seal(self)?.encode());
+                }
+                if stored.muk.is_none() {
+                    // A key that the device is still making is no reason to keep a user waiting for the login.
+                    stored.muk = match self.fetch_unwrapping_key() {
+                        Ok(key) => Some(self.unwrapping.get_or_init(|| key).masked.clone()),
+                        Err(error) if reaction(&error) == Reaction::Later => None,
+                        Err(error) => return Err(error),
+                    };
+                }
+                if *stored != before {
+                    store(stored)?;
+                }
+                blobs = stored.clone();
+                Ok(())
+            })?;
+        }
+        self.root = HsmKey::decode(blobs.root.as_deref().unwrap_or_default())?;
+        self.seal = HsmKey::decode(blobs.seal.as_deref().unwrap_or_default())?;
+        Ok(())
+    }
+
+    /// The token's root secret.
+    pub(super) fn root(&self) -> &HsmKey {
+        &self.root
+    }
+
+    /// The token's sealing key.
+    pub(super) fn sealing_key(&self) -> &HsmKey {
+        &self.seal
+    }
+
+    /// Sends a command of the session.
+    pub(super) fn send<'a, R: Request<'a>, T>(
+        &self,
+        request: &R,
+        read: impl FnOnce(R::Response<'_>) -> T,
+    ) -> Result<T> {
+        self.line.send(Some(self.session), request, read)
+    }
+
+    /// Runs AES-GCM on the fast path, in place.
+    pub(super) fn gcm(
+        &self,
+        key: &LiveKey,
+        direction: Direction,
+        iv: &[u8; 12],
+        tag: Option<&[u8; 16]>,
+        aad: &[u8],
+        data: &mut [u8],
+    ) -> Result<GcmReply> {
+        let bulk_key = key.bulk.ok_or(Error::UnexpectedAnswer("an AES-GCM key without a bulk key id"))?;
+        let (session, short_app_id) = (self.session, self.short_app_id);
+        let (iv, tag) = (*iv, tag.copied());
+        Ok(self.line.channel.gcm(GcmCall { direction, session, short_app_id, bulk_key, iv, tag, aad, data })?)
+    }
+
+    /// Runs a command on a facet's live key, which stays in the device until the command has ended. A key that the
+    /// device does not know any more is brought in again, once.
+    pub(super) fn with_key<T>(
+        &self,
+        key: &HsmKey,
+        kind: FacetKind,
+        mut run: impl FnMut(&LiveKey) -> Result<T>,
+    ) -> Result<T> {
+        let (name, source) = key.source(kind)?;
+        let pin = self.live_key(&name, &source, kind)?;
+        match run(&pin) {
+            Err(error) if reaction(&error) == Reaction::Reload => {
+                self.live.lost(&name, &pin);
+                drop(pin);
+                run(&*self.live_key(&name, &source, kind)?)
+            }
+            done => done,
+        }
+    }
+
+    fn live_key(&self, name: &Fingerprint, source: &Source<'_>, kind: FacetKind) -> Result<Pin> {
+        let pin = match self.live.pin(name) {
+            Found::Live(pin) => pin,
+            Found::Missing(load) => {
+                let key = match source {
+                    Source::Blob(blob) => self.unmask(blob, kind)?,
+                    Source::Recipe(recipe) => keys::derive_again(self, recipe, kind)?,
+                };
+                load.done(key)
+            }
+        };
+        if pin.epoch == self.epoch { Ok(pin) } else { Err(Error::UnexpectedAnswer("a key id of another epoch")) }
+    }
+
+    fn unmask(&self, blob: &[u8], kind: FacetKind) -> Result<LiveKey> {
+        let unmasked = self.making_room(|| {
+            self.send(&UnmaskKey { masked_key: blob }, |body| (body.key_id, body.bulk_key_id, body.kind))
+        });
+        let (id, bulk, key_type) = unmasked.map_err(|error| match reaction(&error) {
+            Reaction::BlobRejected => Error::BlobRejected("a masked key"),
+            _ => error,
+        })?;
+        let key = self.owned(id, bulk);
+        // The blob's own metadata are trustworthy now that the device has opened it (semantics 7.8).
+        if keys::fits(kind, key_type) {
+            return Ok(key);
+        }
+        self.delete(&key);
+        Err(Error::BlobRejected("a masked key of another kind"))
+    }
+
+    /// An id that the device just gave us.
+    pub(super) fn owned(&self, id: u16, bulk: Option<u16>) -> LiveKey {
+        LiveKey { id, bulk, epoch: self.epoch }
+    }
+
+    /// Takes a key that was just made into the cache, so that its first use needs no `UnmaskKey`.
+    pub(super) fn keep(&self, key: &HsmKey, kind: FacetKind, live: LiveKey) -> Result<()> {
+        let (name, _) = key.source(kind)?;
+        self.live.insert(name, live);
+        Ok(())
+    }
+
+    /// Runs a command that needs a place in the device, evicting keys for it as long as that may help.
+    pub(super) fn making_room<T>(&self, mut run: impl FnMut() -> Result<T>) -> Result<T> {
+        let deadline = Instant::now() + ROOM_WAIT;
+        loop {
+            let error = match run() {
+                Err(error) => error,
+                done => return done,
+            };
+            let Reaction::MakeRoom { bulk } = reaction(&error) else {
+                return Err(error);
+            };
+            match self.live.evict(bulk) {
+                Evicted::Key(key) => self.delete(&key),
+                Evicted::AllInUse if Instant::now() < deadline => {}
+                Evicted::AllInUse | Evicted::Nothing => return Err(error),
+            }
+        }
+    }
+
+    /// Deletes a key that nobody can reach any more. What cannot be deleted stays until the next reset: there is nothing
+    /// that a caller could do about it.
+    pub(super) fn delete(&self, key: &LiveKey) {
+        let _ = repeat(Reaction::Later, DELETE_WAIT, || self.send(&DeleteKey { key_id: key.id }, |_| ()));
+    }
+
+    /// Deletes the live keys of a key whose object is gone, as soon as their last use has ended.
+    pub(super) fn forget(&self, key: &HsmKey) {
+        for name in key.fingerprints() {
+            self.live.doom(&name);
+        }
+        while let Some(key) = self.live.doomed() {
+            self.delete(&key);
+        }
+    }
+
+    /// The RSA key that imports are wrapped to. The device makes it in the background after a cold start without a MUK.
+    pub(super) fn unwrapping_key(&self) -> Result<&UnwrappingKey> {
+        if let Some(key) = self.unwrapping.get() {
+            return Ok(key);
+        }
+        let key = repeat(Reaction::Later, UNWRAPPING_KEY_WAIT, || self.fetch_unwrapping_key())?;
+        Ok(self.unwrapping.get_or_init(|| key))
+    }
+
+    fn fetch_unwrapping_key(&self) -> Result<UnwrappingKey> {
+        self.send(&GetUnwrappingKey, |body| UnwrappingKey {
+            id: body.key_id,
+            spki: body.pub_key.der.into_owned(),
+            masked: body.masked_key.to_vec(),
+        })
+    }
+
+    /// The device forgot this session in a reset: its keys are gone, and its ids may already be other keys.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Connection {
+    /// Runs when the last command has ended. App keys would otherwise stay until the next reset: no one can enumerate
+    /// them (semantics 7.6).
+    fn drop(&mut self) {
+        if self.abandoned.load(Ordering::Relaxed) || self.process != std::process::id() {
+            return;
+        }
+        for key in self.live.drain() {
+            self.delete(&key);
+        }
+        let session = Some(self.session);
+        let closed = repeat(Reaction::Later, DELETE_WAIT, || self.line.send(session, &CloseSession, |_| ()));
+        // Closing the handle flushes a session that would not close.
+        debug_assert!(!matches!(&closed, Err(error) if is(error, Status::DDI_DECODE_FAILED)));
+    }
+}
+
+/// How long a command waits for a place while every key is in use.
+const ROOM_WAIT: Duration = Duration::from_secs(10);
+/// How long a busy key is waited for (semantics 5.7).
+const DELETE_WAIT: Duration = Duration::from_millis(200);
+/// How long an import waits for the device's RSA key generation.
+const UNWRAPPING_KEY_WAIT: Duration = Duration::from_mins(2);

@@ -1,0 +1,402 @@
+//! Making keys: inside the device, or wrapped to it.
+
+use std::borrow::Cow;
+
+use aws_lc_rs::rand;
+use zeroize::Zeroizing;
+
+use super::connection::Connection;
+use super::hsm_key::{HsmKey, Recipe, SALT_LEN};
+use super::live::LiveKey;
+use super::{Curve, FacetKind, Hash, ImportValue, wrap};
+use crate::ddi::command::{AesGenerateKey, EccGenerateKeyPair, EcdhKeyExchange, HkdfDerive, RsaUnwrap};
+use crate::ddi::{
+    AesKeySize, EccCurve, HashAlgorithm, KeyClass, KeyType, Metadata, RsaCryptoPadding, TargetKeyProperties, Usage, key,
+};
+use crate::{Error, Result};
+
+/// What `HkdfDerive` is to make for a facet.
+struct Target {
+    key_type: KeyType,
+    /// For the kinds of variable length.
+    key_length: Option<u8>,
+}
+
+/// The derived kind of a facet of `len` bytes (semantics 6.9).
+fn target(kind: FacetKind, len: usize) -> Result<Target> {
+    let variable = |key_type| Target { key_type, key_length: u8::try_from(len).ok() };
+    let exact = |key_type| Target { key_type, key_length: None };
+    Ok(match (kind, len) {
+        (FacetKind::AesCbc, 16) => exact(KeyType::AES_128),
+        (FacetKind::AesCbc, 24) => exact(KeyType::AES_192),
+        (FacetKind::AesCbc, 32) => exact(KeyType::AES_256),
+        (FacetKind::AesGcm, 32) => exact(KeyType::AES_GCM_BULK_256_UNAPPROVED),
+        (FacetKind::AesGcmApproved, 32) => exact(KeyType::AES_GCM_BULK_256),
+        (FacetKind::AesXts, 32) => exact(KeyType::AES_XTS_BULK_256),
+        (FacetKind::HmacSha256, 32) => exact(KeyType::HMAC_SHA256),
+        (FacetKind::HmacSha384, 48) => exact(KeyType::HMAC_SHA384),
+        (FacetKind::HmacSha512, 64) => exact(KeyType::HMAC_SHA512),
+        (FacetKind::HmacSha256, 33..=64) => variable(KeyType::VAR_HMAC_256),
+        (FacetKind::HmacSha384, 49..=128) => variable(KeyType::VAR_HMAC_384),
+        (FacetKind::HmacSha512, 65..=128) => variable(KeyType::VAR_HMAC_512),
+        (FacetKind::AesCbc, _) => return Err(Error::Unsupported("AES keys other than 16, 24 or 32 bytes")),
+        (FacetKind::AesGcm | FacetKind::AesGcmApproved | FacetKind::AesXts, _) => {
+            return Err(Error::Unsupported("AES-GCM and AES-XTS with keys other than 32 bytes"));
+        }
+        (FacetKind::HmacSha256, _) => return Err(Error::Unsupported("HMAC-SHA-256 keys outside 32 to 64 bytes")),
+        (FacetKind::HmacSha384, _) => return Err(Error::Unsupported("HMAC-SHA-384 keys outside 48 to 128 bytes")),
+        (FacetKind::HmacSha512, _) => return Err(Error::Unsupported("HMAC-SHA-512 keys outside 64 to 128 bytes")),
+        (FacetKind::Secret, _) => return Err(Error::Unsupported("deriving a key that keys are derived from")),
+        (FacetKind::RsaSign | FacetKind::RsaDecrypt | FacetKind::EcSign | FacetKind::EcDerive, _) => {
+            return Err(Error::Unsupported("deriving an RSA or EC key"));
+        }
+    })
+}
+
+/// The one usage group of a facet (semantics 5.3).
+const fn usage(kind: FacetKind) -> Usage {
+    match kind {
+        FacetKind::RsaSign
+        | FacetKind::EcSign
+        | FacetKind::HmacSha256
+        | FacetKind::HmacSha384
+        | FacetKind::HmacSha512 => Usage::SignVerify,
+        FacetKind::RsaDecrypt
+        | FacetKind::AesCbc
+        | FacetKind::AesGcm
+        | FacetKind::AesGcmApproved
+        | FacetKind::AesXts => Usage::EncryptDecrypt,
+        FacetKind::EcDerive | FacetKind::Secret => Usage::Derive,
+    }
+}
+
+/// An App key: masked under the partition's masking key, so any session of any process opens its blob. No label: the
+/// store binds name and blob together.
+fn properties(kind: FacetKind) -> TargetKeyProperties<'static> {
+    TargetKeyProperties { key_metadata: Metadata::new(usage(kind), false), key_label: &[] }
+}
+
+/// Whether a device key of this type is what the facet wants.
+pub(super) fn fits(kind: FacetKind, key_type: KeyType) -> bool {
+    let wanted: &[KeyType] = match kind {
+        FacetKind::RsaSign | FacetKind::RsaDecrypt => &[
+            KeyType::RSA_2K_PRIVATE,
+            KeyType::RSA_3K_PRIVATE,
+            KeyType::RSA_4K_PRIVATE,
+            KeyType::RSA_2K_PRIVATE_CRT,
+            KeyType::RSA_3K_PRIVATE_CRT,
+            KeyType::RSA_4K_PRIVATE_CRT,
+        ],
+        FacetKind::EcSign | FacetKind::EcDerive => {
+            &[KeyType::ECC_256_PRIVATE, KeyType::ECC_384_PRIVATE, KeyType::ECC_521_PRIVATE]
+        }
+        FacetKind::AesCbc => &[KeyType::AES_128, KeyType::AES_192, KeyType::AES_256],
+        FacetKind::AesGcm => &[KeyType::AES_GCM_BULK_256_UNAPPROVED],
+        FacetKind::AesGcmApproved => &[KeyType::AES_GCM_BULK_256],
+        FacetKind::AesXts => &[KeyType::AES_XTS_BULK_256],
+        FacetKind::HmacSha256 => &[KeyType::HMAC_SHA256, KeyType::VAR_HMAC_256],
+        FacetKind::HmacSha384 => &[KeyType::HMAC_SHA384, KeyType::VAR_HMAC_384],
+        FacetKind::HmacSha512 => &[KeyType::HMAC_SHA512, KeyType::VAR_HMAC_512],
+        FacetKind::Secret => &[KeyType::SECRET_256, KeyType::SECRET_384, KeyType::SECRET_521],
+    };
+    wanted.contains(&key_type)
+}
+
+/// A new secret of the token: a recipe over the root secret, with its first facet made.
+pub(super) fn generate_secret(connection: &Connection, len: usize, facets: &[FacetKind]) -> Result<HsmKey> {
+    let first = *facets.first().ok_or(Error::InvalidArgument("a key without a use"))?;
+    for kind in facets {
+        target(*kind, len)?;
+    }
+    let (root, _) = connection.root().source(FacetKind::Secret)?;
+    let mut salt = [0; SALT_LEN];
+    rand::fill(&mut salt).map_err(|_| Error::UnexpectedAnswer("random"))?;
+    let len = u8::try_from(len).map_err(|_| Error::Unsupported("secrets over 128 bytes"))?;
+    let mut kinds = facets.to_vec();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let recipe = Recipe { root, salt, len, kinds };
+    let (live, masked) = derive_recipe(connection, &recipe, first)?;
+    let key = HsmKey::new(vec![(first, masked)], Some(recipe));
+    connection.keep(&key, first, live)?;
+    Ok(key)
+}
+
+/// A facet that has no blob, from the recipe.
+pub(super) fn derive_again(connection: &Connection, recipe: &Recipe, kind: FacetKind) -> Result<LiveKey> {
+    Ok(derive_recipe(connection, recipe, kind)?.0)
+}
+
+fn derive_recipe(connection: &Connection, recipe: &Recipe, kind: FacetKind) -> Result<(LiveKey, Vec<u8>)> {
+    if connection.root().source(FacetKind::Secret)?.0 != recipe.root {
+        return Err(Error::BlobRejected("the root secret of another token"));
+    }
+    let root = connection.root();
+    derive(connection, root, Hash::Sha384, &recipe.salt, Recipe::INFO, usize::from(recipe.len), kind)
+}
+
+/// HKDF of a secret, with one key per facet. All are made now: the result keeps no hold on the base key.
+pub(super) fn hkdf(
+    connection: &Connection,
+    base: &HsmKey,
+    hash: Hash,
+    salt: &[u8],
+    info: &[u8],
+    len: usize,
+    facets: &[FacetKind],
+) -> Result<HsmKey> {
+    if facets.is_empty() {
+        return Err(Error::InvalidArgument("a key without a use"));
+    }
+    if salt.len() > MAX_KDF_INPUT || info.len() > MAX_KDF_INPUT {
+        return Err(Error::Unsupported("HKDF salt or info over 256 bytes"));
+    }
+    for kind in facets {
+        target(*kind, len)?;
+    }
+    each_facet(connection, facets, |kind| derive(connection, base, hash, salt, info, len, kind))
+}
+
+fn derive(
+    connection: &Connection,
+    base: &HsmKey,
+    hash: Hash,
+    salt: &[u8],
+    info: &[u8],
+    len: usize,
+    kind: FacetKind,
+) -> Result<(LiveKey, Vec<u8>)> {
+    let Target { key_type, key_length } = target(kind, len)?;
+    connection.with_key(base, FacetKind::Secret, |secret| {
+        let request = HkdfDerive {
+            key_id: secret.id,
+            hash_algorithm: hash_algorithm(hash),
+            // Always explicit: what an absent salt means differs between devices (semantics 6.9).
+            salt: Some(salt),
+            info: Some(info),
+            key_type,
+            key_tag: None,
+            key_properties: properties(kind),
+            key_length,
+        };
+        connection.making_room(|| {
+            connection
+                .send(&request, |body| (connection.owned(body.key_id, body.bulk_key_id), body.masked_key.to_vec()))
+        })
+    })
+}
+
+/// Makes one device key per facet, and deletes those made before where one fails.
+fn each_facet(
+    connection: &Connection,
+    facets: &[FacetKind],
+    mut make: impl FnMut(FacetKind) -> Result<(LiveKey, Vec<u8>)>,
+) -> Result<HsmKey> {
+    let mut kinds = facets.to_vec();
+    kinds.sort_unstable();
+    kinds.dedup();
+    let (mut live, mut blobs) = (Vec::with_capacity(kinds.len()), Vec::with_capacity(kinds.len()));
+    for kind in kinds {
+        match make(kind) {
+            Ok((key, masked)) => {
+                live.push((kind, key));
+                blobs.push((kind, masked));
+            }
+            Err(error) => {
+                for (_, key) in &live {
+                    connection.delete(key);
+                }
+                return Err(error);
+            }
+        }
+    }
+    let key = HsmKey::new(blobs, None);
+    for (kind, live) in live {
+        connection.keep(&key, kind, live)?;
+    }
+    Ok(key)
+}
+
+/// An EC key pair made in the device, and its uncompressed point.
+pub(super) fn generate_ec(connection: &Connection, curve: Curve, kind: FacetKind) -> Result<(HsmKey, Vec<u8>)> {
+    if !matches!(kind, FacetKind::EcSign | FacetKind::EcDerive) {
+        return Err(Error::NoFacet(kind));
+    }
+    let (live, masked, point) = make_ec(connection, curve, properties(kind))?;
+    let key = HsmKey::new(vec![(kind, masked)], None);
+    connection.keep(&key, kind, live)?;
+    Ok((key, point))
+}
+
+fn make_ec(
+    connection: &Connection,
+    curve: Curve,
+    key_properties: TargetKeyProperties<'_>,
+) -> Result<(LiveKey, Vec<u8>, Vec<u8>)> {
+    let request = EccGenerateKeyPair { curve: ecc_curve(curve), key_tag: None, key_properties };
+    let (live, masked, spki) = connection.making_room(|| {
+        connection.send(&request, |body| {
+            let live = connection.owned(body.private_key_id, None);
+            (live, body.masked_key.to_vec(), body.pub_key.der.into_owned())
+        })
+    })?;
+    match key::point_from_spki(&spki) {
+        Ok((made, point)) if made == ecc_curve(curve) => Ok((live, masked, point.to_vec())),
+        _ => {
+            connection.delete(&live);
+            Err(Error::UnexpectedAnswer("a public key of another curve"))
+        }
+    }
+}
+
+/// Wraps a value to the device's unwrapping key and imports it, once per facet.
+pub(super) fn import(connection: &Connection, value: &ImportValue<'_>, facets: &[FacetKind]) -> Result<HsmKey> {
+    if facets.is_empty() {
+        return Err(Error::InvalidArgument("a key without a use"));
+    }
+    let payload = match value {
+        ImportValue::Rsa(pkcs8) => wrap::rsa_payload(pkcs8)?,
+        ImportValue::Ec(pkcs8) => wrap::ec_payload(pkcs8)?,
+        ImportValue::Aes(bytes) => Zeroizing::new(bytes.to_vec()),
+    };
+    for kind in facets {
+        key_class(value, *kind)?;
+    }
+    let unwrapping = connection.unwrapping_key()?;
+    each_facet(connection, facets, |kind| {
+        let blob = wrap::wrap(&unwrapping.spki, &payload)?;
+        let request = RsaUnwrap {
+            key_id: unwrapping.id,
+            wrapped_blob: Cow::Owned(blob),
+            wrapped_blob_key_class: key_class(value, kind)?,
+            wrapped_blob_padding: RsaCryptoPadding::OAEP,
+            wrapped_blob_hash_algorithm: HashAlgorithm::SHA256,
+            key_tag: None,
+            key_properties: properties(kind),
+        };
+        let (live, masked, made) = connection.making_room(|| {
+            connection.send(&request, |body| {
+                (connection.owned(body.key_id, body.bulk_key_id), body.masked_key.to_vec(), body.kind)
+            })
+        })?;
+        if fits(kind, made) {
+            return Ok((live, masked));
+        }
+        connection.delete(&live);
+        Err(Error::UnexpectedAnswer("an imported key of another kind"))
+    })
+}
+
+/// What the device is to take the value for (semantics 6.6).
+fn key_class(value: &ImportValue<'_>, kind: FacetKind) -> Result<KeyClass> {
+    Ok(match (value, kind) {
+        (ImportValue::Rsa(_), FacetKind::RsaSign | FacetKind::RsaDecrypt) => KeyClass::RSA_CRT,
+        (ImportValue::Ec(_), FacetKind::EcSign | FacetKind::EcDerive) => KeyClass::ECC,
+        (ImportValue::Aes(bytes), FacetKind::AesCbc) if matches!(bytes.len(), 16 | 24 | 32) => KeyClass::AES,
+        (ImportValue::Aes(bytes), FacetKind::AesGcm) if bytes.len() == 32 => KeyClass::AES_GCM_BULK_UNAPPROVED,
+        (ImportValue::Aes(bytes), FacetKind::AesGcmApproved) if bytes.len() == 32 => KeyClass::AES_GCM_BULK,
+        (ImportValue::Aes(bytes), FacetKind::AesXts) if bytes.len() == 32 => KeyClass::AES_XTS_BULK,
+        (ImportValue::Aes(_), FacetKind::AesCbc) => {
+            return Err(Error::Unsupported("AES keys other than 16, 24 or 32 bytes"));
+        }
+        (ImportValue::Aes(_), FacetKind::AesGcm | FacetKind::AesGcmApproved | FacetKind::AesXts) => {
+            return Err(Error::Unsupported("AES-GCM and AES-XTS with keys other than 32 bytes"));
+        }
+        _ => return Err(Error::Unsupported("importing this kind of key")),
+    })
+}
+
+/// ECDH with a peer; the secret stays in the device.
+pub(super) fn ecdh(connection: &Connection, private: &HsmKey, peer: &[u8]) -> Result<HsmKey> {
+    let (curve, key_type) = match peer.len() {
+        65 => (Curve::P256, KeyType::SECRET_256),
+        97 => (Curve::P384, KeyType::SECRET_384),
+        133 => (Curve::P521, KeyType::SECRET_521),
+        _ => return Err(Error::InvalidArgument("the peer's point is not uncompressed, or of another curve")),
+    };
+    let spki = key::spki_from_point(ecc_curve(curve), peer)?;
+    let (live, masked) =
+        connection.with_key(private, FacetKind::EcDerive, |key| agree(connection, key.id, &spki, key_type))?;
+    let key = HsmKey::new(vec![(FacetKind::Secret, masked)], None);
+    connection.keep(&key, FacetKind::Secret, live)?;
+    Ok(key)
+}
+
+fn agree(connection: &Connection, private: u16, peer_spki: &[u8], key_type: KeyType) -> Result<(LiveKey, Vec<u8>)> {
+    let request = EcdhKeyExchange {
+        priv_key_id: private,
+        pub_key_der: Cow::Borrowed(peer_spki),
+        key_type,
+        key_tag: None,
+        key_properties: properties(FacetKind::Secret),
+    };
+    connection.making_room(|| {
+        connection.send(&request, |body| (connection.owned(body.key_id, None), body.masked_key.to_vec()))
+    })
+}
+
+/// The token's root secret: ECDH between two key pairs of the device, which exist for this one exchange. Nobody ever
+/// holds either private key, so nobody can compute the secret.
+pub(super) fn make_root(connection: &Connection) -> Result<HsmKey> {
+    let a = Temporary::make(connection)?;
+    let b = Temporary::make(connection)?;
+    let spki = key::spki_from_point(EccCurve::P384, &b.point)?;
+    let (live, masked) = agree(connection, a.live.id, &spki, KeyType::SECRET_384)?;
+    let key = HsmKey::new(vec![(FacetKind::Secret, masked)], None);
+    connection.keep(&key, FacetKind::Secret, live)?;
+    Ok(key)
+}
+
+/// The token's sealing key: made in the device, which also chooses every IV.
+pub(super) fn make_seal(connection: &Connection) -> Result<HsmKey> {
+    let kind = FacetKind::AesGcmApproved;
+    let request =
+        AesGenerateKey { key_size: AesKeySize::AES_GCM_BULK_256, key_tag: None, key_properties: properties(kind) };
+    let (live, masked) = connection.making_room(|| {
+        connection.send(&request, |body| (connection.owned(body.key_id, body.bulk_key_id), body.masked_key.to_vec()))
+    })?;
+    let key = HsmKey::new(vec![(kind, masked)], None);
+    connection.keep(&key, kind, live)?;
+    Ok(key)
+}
+
+/// A P-384 key pair of this session that is deleted when it goes out of scope, and by the device with the session.
+struct Temporary<'a> {
+    connection: &'a Connection,
+    live: LiveKey,
+    point: Vec<u8>,
+}
+
+impl<'a> Temporary<'a> {
+    fn make(connection: &'a Connection) -> Result<Self> {
+        let properties = TargetKeyProperties { key_metadata: Metadata::new(Usage::Derive, true), key_label: &[] };
+        let (live, _, point) = make_ec(connection, Curve::P384, properties)?;
+        Ok(Self { connection, live, point })
+    }
+}
+
+impl Drop for Temporary<'_> {
+    fn drop(&mut self) {
+        self.connection.delete(&self.live);
+    }
+}
+
+const fn ecc_curve(curve: Curve) -> EccCurve {
+    match curve {
+        Curve::P256 => EccCurve::P256,
+        Curve::P384 => EccCurve::P384,
+        Curve::P521 => EccCurve::P521,
+    }
+}
+
+const fn hash_algorithm(hash: Hash) -> HashAlgorithm {
+    match hash {
+        Hash::Sha1 => HashAlgorithm::SHA1,
+        Hash::Sha256 => HashAlgorithm::SHA256,
+        Hash::Sha384 => HashAlgorithm::SHA384,
+        Hash::Sha512 => HashAlgorithm::SHA512,
+    }
+}
+
+/// Longest HKDF salt or info (semantics 6.9).
+const MAX_KDF_INPUT: usize = 256;

@@ -1,0 +1,97 @@
+//! One open handle: a typed request out, the typed answer back.
+
+use parking_lot::Mutex;
+
+use crate::channel::{Channel, ChannelError, Control};
+use crate::ddi::{
+    ApiRev, Dialect, MAX_REQUEST_LEN, MAX_RESPONSE_LEN, Opcode, Request, RequestHeader, Status, decode_response,
+    encode_request,
+};
+use crate::{Error, Result};
+
+/// An open handle and the dialect that its device speaks. `Send + Sync`: no lock is held while the device works.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) channel: Box<dyn Channel>,
+    pub(super) dialect: Dialect,
+    frames: Frames,
+}
+
+impl Line {
+    /// A handle whose device is not known yet: the first two commands are the same in both dialects (wire 4.1).
+    pub(super) fn new(channel: Box<dyn Channel>) -> Self {
+        Self { channel, dialect: Dialect::Virtual, frames: Frames::default() }
+    }
+
+    /// Sends one request and hands the body of the answer to `read`; a status other than success is an error.
+    pub(super) fn send<'a, R: Request<'a>, T>(
+        &self,
+        session: Option<u16>,
+        request: &R,
+        read: impl FnOnce(R::Response<'_>) -> T,
+    ) -> Result<T> {
+        let mut frame = self.frames.take();
+        let answer = self.exchange(session, request, &mut frame, read);
+        self.frames.give_back(frame);
+        answer
+    }
+
+    fn exchange<'a, R: Request<'a>, T>(
+        &self,
+        session: Option<u16>,
+        request: &R,
+        frame: &mut Frame,
+        read: impl FnOnce(R::Response<'_>) -> T,
+    ) -> Result<T> {
+        let rev = (R::OPCODE != Opcode::GET_API_REV).then_some(ApiRev::V1_0);
+        encode_request(rev, session, request, self.dialect, &mut frame.request)?;
+        self.channel
+            .exchange(Control { kind: R::CONTROL, session }, &frame.request, &mut frame.response)
+            .map_err(|cause| refusal(R::OPCODE, cause))?;
+        let (header, body) = decode_response::<R>(&frame.response, self.dialect)?;
+        header.check_echo(&RequestHeader { rev, op: R::OPCODE, session })?;
+        match body {
+            Some(body) => Ok(read(body)),
+            None => Err(Error::Device { command: R::OPCODE, status: header.status }),
+        }
+    }
+}
+
+/// The driver's refusals that concern the session are the statuses that the protocol has for them (wire 3.6).
+fn refusal(command: Opcode, cause: ChannelError) -> Error {
+    let status = match cause {
+        ChannelError::SessionLimit => Status::FILE_HANDLE_SESSION_LIMIT_REACHED,
+        ChannelError::NoSession => Status::FILE_HANDLE_NO_EXISTING_SESSION,
+        ChannelError::SessionMismatch => Status::FILE_HANDLE_SESSION_ID_DOES_NOT_MATCH,
+        other => return other.into(),
+    };
+    Error::Device { command, status }
+}
+
+/// Buffers for requests and answers, as many as commands ever ran at once.
+#[derive(Debug, Default)]
+struct Frames(Mutex<Vec<Frame>>);
+
+/// A request and its answer. They may hold plaintext, so they are overwritten before they are used again.
+#[derive(Debug)]
+struct Frame {
+    request: Vec<u8>,
+    response: Vec<u8>,
+}
+
+impl Frames {
+    fn take(&self) -> Frame {
+        self.0.lock().pop().unwrap_or_else(|| Frame {
+            request: Vec::with_capacity(MAX_REQUEST_LEN),
+            response: Vec::with_capacity(MAX_RESPONSE_LEN),
+        })
+    }
+
+    fn give_back(&self, mut frame: Frame) {
+        // A plain fill: the buffers live on in the pool, so the compiler cannot see it as dead, and a volatile one would
+        // cost more than the command on the bulk path.
+        frame.request.fill(0);
+        frame.response.fill(0);
+        self.0.lock().push(frame);
+    }
+}

@@ -1,0 +1,127 @@
+//! What a status means to the one who sent the command (semantics 9.3). The only place that knows.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::ddi::Status;
+use crate::{Error, Result};
+
+/// What to do about a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reaction {
+    /// The id means nothing to the device any more: forget it, bring the key in again, once.
+    Reload,
+    /// Evict a key, an AES bulk key where `bulk`, and send the command again.
+    MakeRoom {
+        /// The seven bulk places of a table are full, not the table.
+        bulk: bool,
+    },
+    /// Somebody else's ceremony spent the nonce: the whole ceremony again.
+    RepeatCeremony,
+    /// The partition is provisioned, by another process or by another owner.
+    AlreadyProvisioned,
+    /// BK3 has to be masked again: the chip's boot key is another one.
+    MaskBk3Again,
+    /// The partition identity is another one: read the chain and endorse again.
+    EndorseAgain,
+    /// A blob does not belong to this partition. It is kept.
+    BlobRejected,
+    /// The same command again, a little later.
+    Later,
+    /// All sessions are taken: wait a while for one.
+    WaitForSession,
+    /// The device was reset or migrated: provision, open a session, and start again with new ids.
+    Recover,
+    /// Nothing mends this.
+    GiveUp,
+}
+
+/// The reaction to a failed command.
+pub(super) fn reaction(error: &Error) -> Reaction {
+    let Error::Device { status, .. } = error else {
+        return Reaction::GiveUp;
+    };
+    match *status {
+        Status::KEY_NOT_FOUND => Reaction::Reload,
+        Status::NOT_ENOUGH_SPACE | Status::DEFRAGMENTATION_NEEDED | Status::REACHED_MAX_KEYS => {
+            Reaction::MakeRoom { bulk: false }
+        }
+        Status::REACHED_MAX_AES_BULK_KEYS => Reaction::MakeRoom { bulk: true },
+        Status::NONCE_MISMATCH => Reaction::RepeatCeremony,
+        Status::VAULT_APP_LIMIT_REACHED | Status::PARTITION_ALREADY_PROVISIONED => Reaction::AlreadyProvisioned,
+        Status::UNMASKING_BK3_FAILED | Status::MASKED_BK_BOOT_NOT_PRESENT | Status::MASKING_BK_BOOT_FAILED => {
+            Reaction::MaskBk3Again
+        }
+        Status::ECC_VERIFY_FAILED => Reaction::EndorseAgain,
+        Status::MASKED_KEY_DECODE_FAILED => Reaction::BlobRejected,
+        Status::PENDING_KEY_GENERATION
+        | Status::CANNOT_DELETE_KEY_IN_USE
+        | Status::CANNOT_DELETE_SOME_KEYS_IN_USE
+        | Status::CANNOT_CLOSE_SESSION_IN_USE => Reaction::Later,
+        Status::VAULT_SESSION_LIMIT_REACHED => Reaction::WaitForSession,
+        Status::SESSION_NEEDS_RENEGOTIATION
+        | Status::PARTITION_NOT_PROVISIONED
+        | Status::CREDENTIALS_NOT_ESTABLISHED
+        | Status::SESSION_NOT_FOUND
+        | Status::FILE_HANDLE_NO_EXISTING_SESSION
+        | Status::FILE_HANDLE_SESSION_ID_DOES_NOT_MATCH => Reaction::Recover,
+        _ => Reaction::GiveUp,
+    }
+}
+
+/// Whether a failed command answered exactly this.
+pub(super) fn is(error: &Error, wanted: Status) -> bool {
+    matches!(error, Error::Device { status, .. } if *status == wanted)
+}
+
+/// Repeats `run` while its failure asks for `again`, with growing pauses, for at most `limit`.
+pub(super) fn repeat<T>(again: Reaction, limit: Duration, mut run: impl FnMut() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + limit;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match run() {
+            Err(error) if reaction(&error) == again && Instant::now() + pause < deadline => {
+                thread::sleep(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+            done => return done,
+        }
+    }
+}
+
+const FIRST_PAUSE: Duration = Duration::from_millis(2);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ddi::Opcode;
+
+    fn error(status: Status) -> Error {
+        Error::Device { command: Opcode::OPEN_SESSION, status }
+    }
+
+    #[test]
+    fn a_command_is_repeated_until_it_works_or_fails_otherwise() {
+        let mut answers = vec![Ok(7), Err(error(Status::PENDING_KEY_GENERATION))];
+        let found = repeat(Reaction::Later, Duration::from_secs(1), || answers.pop().unwrap());
+        assert_eq!(found, Ok(7));
+        let mut answers = vec![Ok(7), Err(error(Status::INVALID_ARG))];
+        let found = repeat(Reaction::Later, Duration::from_secs(1), || answers.pop().unwrap());
+        assert_eq!(found, Err(error(Status::INVALID_ARG)));
+    }
+
+    #[test]
+    fn repeating_ends() {
+        let start = Instant::now();
+        let limit = Duration::from_millis(30);
+        let found: Result<()> = repeat(Reaction::Later, limit, || Err(error(Status::PENDING_KEY_GENERATION)));
+        assert!(found.is_err() && start.elapsed() <= limit);
+    }
+
+    #[test]
+    fn an_unknown_status_is_final() {
+        assert_eq!(reaction(&error(Status(0x0870_FFFF))), Reaction::GiveUp);
+        assert_eq!(reaction(&Error::TagMismatch), Reaction::GiveUp);
+    }
+}
