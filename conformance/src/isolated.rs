@@ -1,14 +1,11 @@
-//! Tests that load the library in process, each in a process of its own; and servers for the others.
-
-use std::net::{Ipv4Addr, TcpListener};
-use std::process::Command;
+//! Tests that load the library in process, each in a process of its own.
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 
-use crate::{Background, Module, SO_PIN, Sandbox, TOKEN_LABEL, USER_PIN, run};
+use crate::{Module, SO_PIN, Sandbox, TOKEN_LABEL, USER_PIN, run};
 
 /// The library loaded and initialised in this process, and its one slot with an initialised token.
 #[derive(Debug)]
@@ -95,27 +92,6 @@ pub(crate) fn so_pin() -> AuthPin {
 /// The user's PIN in cryptoki's type.
 pub(crate) fn user_pin() -> AuthPin {
     AuthPin::new(USER_PIN.into())
-}
-
-/// Starts the server that `command` makes for a free port of 127.0.0.1, and waits until it says `ready`.
-///
-/// # Panics
-/// Where it does not come up.
-#[track_caller]
-pub fn serve(ready: &str, mut command: impl FnMut(u16) -> Command) -> (u16, Background) {
-    let port = free_port();
-    let mut server = Background::start(&mut command(port));
-    server.until_it_says(ready);
-    (port, server)
-}
-
-/// A TCP port of 127.0.0.1 that was free a moment ago.
-///
-/// # Panics
-/// Where the machine has none.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("its address").port()
 }
 
 const INSIDE: &str = "AZIHSM_CONFORMANCE_INSIDE";

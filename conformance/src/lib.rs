@@ -11,7 +11,7 @@ mod ran;
 mod sandbox;
 mod tls;
 
-pub use isolated::{Token, free_port, isolated, serve};
+pub use isolated::{Token, isolated};
 pub use module::{Kind, Module};
 pub use ran::{Background, Ran, run};
 pub use sandbox::{SO_PIN, Sandbox, TOKEN_LABEL, USER_PIN, private_key, tool};

@@ -54,6 +54,7 @@ pub fn run(command: &mut Command) -> Ran {
     }
 }
 
+#[allow(clippy::return_self_not_must_use, reason = "an assertion stands for itself")]
 impl Ran {
     /// The command succeeded.
     #[track_caller]
@@ -174,14 +175,13 @@ fn package(program: &str) -> Option<&'static str> {
 }
 
 fn line(command: &Command) -> String {
-    let mut line = String::from("$");
-    for (name, value) in command.get_envs().filter_map(|(name, value)| Some((name, value?))) {
-        line += &format!(" {}={}", name.to_string_lossy(), value.to_string_lossy());
-    }
-    for word in std::iter::once(command.get_program()).chain(command.get_args()) {
-        line += &format!(" {}", word.to_string_lossy());
-    }
-    line
+    let environment = command.get_envs().filter_map(|(name, value)| {
+        let value = value?.to_string_lossy();
+        Some(format!("{}={value}", name.to_string_lossy()))
+    });
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    let words = words.map(|word| word.to_string_lossy().into_owned());
+    environment.chain(words).fold(String::from("$"), |line, word| line + " " + &word)
 }
 
 fn log_file() -> tempfile::NamedTempFile {
@@ -193,7 +193,7 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 /// Longer than the slowest single command (RSA-4096 generation on a busy machine), shorter than anyone's patience.
-pub(crate) const LIMIT: Duration = Duration::from_secs(180);
+pub(crate) const LIMIT: Duration = Duration::from_mins(3);
 
 /// Gives `command` the file `input` as its standard input.
 pub(crate) fn feed(command: &mut Command, input: &std::path::Path) {

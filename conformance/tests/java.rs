@@ -1,4 +1,4 @@
-//! Java 17 (Debian `openjdk-17-jdk-headless`) through SunPKCS11, and `keytool`.
+//! Java 17 (Debian `openjdk-17-jdk-headless`) through `SunPKCS11`, and `keytool`.
 //!
 //! `conformance/java/Conformance.java`: key store load with a right and a wrong PIN, RSA and EC key pairs, signatures,
 //! RSA decryption, AES-CBC and AES-GCM in pieces, digests, HMAC, random bytes, key store entries; every result is checked
@@ -86,7 +86,7 @@ fn keytool(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
     sandbox.run("keytool", &[&[*command], &store[..], &provider[..], options].concat())
 }
 
-/// A token and a SunPKCS11 configuration for it.
+/// A token and a `SunPKCS11` configuration for it.
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::with_token();
     // Java names no usage in the keys that it makes; the standard leaves to the token what that means.

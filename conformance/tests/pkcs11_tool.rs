@@ -1,4 +1,4 @@
-//! OpenSC `pkcs11-tool` (Debian `opensc`), and `openssl` as the second opinion on every signature and ciphertext.
+//! `OpenSC` `pkcs11-tool` (Debian `opensc`), and `openssl` as the second opinion on every signature and ciphertext.
 //!
 //! Functions covered, as pkcs11-tool reaches them: `C_Initialize`, `C_GetInfo`, `C_GetSlotList`, `C_GetSlotInfo`,
 //! `C_GetTokenInfo`, `C_GetMechanismList`, `C_GetMechanismInfo`, `C_InitToken`, `C_InitPIN`, `C_SetPIN`, `C_Login`,
@@ -6,7 +6,7 @@
 //! `C_DestroyObject`, `C_Sign` and `C_SignUpdate`, `C_Verify`, `C_Encrypt`, `C_Decrypt`, `C_Digest`, `C_GenerateRandom`,
 //! `C_SeedRandom`.
 //!
-//! What OpenSC 0.23 itself cannot do, and other suites cover: RSA encryption, AES-GCM.
+//! What `OpenSC` 0.23 itself cannot do, and other suites cover: RSA encryption, AES-GCM.
 
 use conformance::{Kind, SO_PIN, Sandbox, TOKEN_LABEL, USER_PIN};
 
@@ -266,7 +266,7 @@ fn rsa_signatures(sandbox: &Sandbox, id: &str) {
 
         // PSS of a digest made elsewhere, and a salt of another length.
         sandbox.openssl_agrees(&["dgst", hash, "-binary", "-out", "hashed", "message"]);
-        let mgf = format!("MGF1-{}", name);
+        let mgf = format!("MGF1-{name}");
         let options = ["--hash-algorithm", parameter, "--mgf", &mgf, "--salt-len", "11"];
         sign(sandbox, id, "RSA-PKCS-PSS", "hashed", &options);
         let pss = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:11"];
@@ -582,7 +582,9 @@ fn public_key(sandbox: &Sandbox, id: &str) {
 }
 
 fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 fn hex(text: &str) -> Vec<u8> {
