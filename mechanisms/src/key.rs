@@ -7,6 +7,8 @@ use transport::partition::{Curve, HsmKey, Partition};
 use zeroize::Zeroizing;
 
 use crate::ck::{KeyType, MechanismType};
+use crate::error::{Code, Result};
+use crate::{ec, rsa};
 
 /// A key as a mechanism sees it.
 #[derive(Clone, Debug)]
@@ -41,6 +43,17 @@ pub enum Value {
     Ec(Curve, Zeroizing<Vec<u8>>),
 }
 
+impl Value {
+    /// The public half of a private key; `CKR_KEY_TYPE_INCONSISTENT` for a secret.
+    pub fn public(&self) -> Result<PublicKey> {
+        match self {
+            Self::Secret(_) => Err(Code::KeyTypeInconsistent.because("a secret key has no public half")),
+            Self::Rsa(der) => rsa::public_of(der),
+            Self::Ec(curve, der) => ec::public_of(*curve, der),
+        }
+    }
+}
+
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -68,6 +81,24 @@ pub enum PublicKey {
         /// The point.
         point: Vec<u8>,
     },
+}
+
+impl PublicKey {
+    /// SubjectPublicKeyInfo DER (RFC 5280): `CKA_PUBLIC_KEY_INFO`.
+    pub fn to_spki(&self) -> Result<Vec<u8>> {
+        match self {
+            Self::Rsa { modulus, exponent } => rsa::spki(modulus, exponent),
+            Self::Ec { curve, point } => ec::spki(*curve, point),
+        }
+    }
+
+    /// `CKA_EC_PARAMS` and `CKA_EC_POINT` (in its DER OCTET STRING); `None` for RSA.
+    pub fn ec_attributes(&self) -> Option<(Vec<u8>, Vec<u8>)> {
+        match self {
+            Self::Rsa { .. } => None,
+            Self::Ec { curve, point } => Some((ec::params_of(*curve).to_vec(), ec::point_attribute(point))),
+        }
+    }
 }
 
 /// `CKA_AZIHSM_RESIDENCY`: where a key's value lives (design 4).

@@ -8,14 +8,34 @@
 //! | [`key`] | what a key is to a mechanism: HSM-resident, clear, public; and what is asked of a new one |
 //! | [`operation`] | the traits that a session drives |
 //! | [`table`] | one row per mechanism; lists, flags and docs come from it |
+//! | [`residency`] | where a new key will live |
+//! | [`rsa`], [`ec`] | keys of these families: components, encodings, validation |
+//! | [`random`] | random bytes |
 //!
-//! A family is one file: its rows, the functions they name, their tests.
+//! A family is one file: its rows, the functions they name, their tests. Private families: `aes`, `aes_cbc`, `aes_gcm`,
+//! `digest`, `ecdh`, `ecdsa`, `hkdf`, `hmac`, `secret`; `padding` holds what has no key in it.
 
+mod aes;
+mod aes_cbc;
+mod aes_gcm;
 pub mod ck;
+mod digest;
+pub mod ec;
+mod ecdh;
+mod ecdsa;
 pub mod error;
+mod hkdf;
+mod hmac;
+mod import;
 pub mod key;
 pub mod operation;
+mod padding;
 pub mod params;
+pub mod random;
+pub mod residency;
+pub mod rsa;
+mod secret;
 pub mod table;
 
 pub use error::{Error, Result};
+pub use import::import;

@@ -2,15 +2,17 @@
 //! conformance matrix come from the rows, and the `CKF_` flags from which constructors are `Some`, so that the token
 //! cannot claim what it lacks.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use transport::partition::Partition;
 
-use crate::Result;
 use crate::ck::{KeyType, MechanismType};
+use crate::error::{Code, Result};
 use crate::key::{Key, KeyRequest, NewKey};
 use crate::operation::{CipherOp, DigestOp, SignOp, VerifyOp};
 use crate::params::{Params, Shape};
+use crate::{aes, aes_cbc, aes_gcm, digest, ec, ecdh, ecdsa, hkdf, hmac, rsa, secret};
 
 /// Starts encryption or decryption.
 pub type CipherInit = fn(&Params, &Key) -> Result<Box<dyn CipherOp>>;
@@ -82,6 +84,30 @@ impl Row {
         }
     }
 
+    /// `CKR_KEY_TYPE_INCONSISTENT` unless this mechanism takes keys of `key`'s type.
+    pub fn accepts(&self, key: &Key) -> Result<()> {
+        if self.keys.contains(&key.key_type) {
+            return Ok(());
+        }
+        Err(Code::KeyTypeInconsistent.because(format_args!("{:?} with a {:?} key", self.kind, key.key_type)))
+    }
+
+    /// What it can do, in the words of the standard's functions.
+    fn functions(&self) -> impl Iterator<Item = &'static str> {
+        [
+            (self.generate.is_some(), "generate"),
+            (self.generate_pair.is_some(), "generate pair"),
+            (self.encrypt.is_some(), "encrypt"),
+            (self.decrypt.is_some(), "decrypt"),
+            (self.sign.is_some(), "sign"),
+            (self.verify.is_some(), "verify"),
+            (self.derive.is_some(), "derive"),
+            (self.digest.is_some(), "digest"),
+        ]
+        .into_iter()
+        .filter_map(|(present, word)| present.then_some(word))
+    }
+
     /// `CK_MECHANISM_INFO.flags`.
     pub fn flags(&self) -> u64 {
         let on = |present: bool, flag| if present { flag } else { 0 };
@@ -97,12 +123,100 @@ impl Row {
     }
 }
 
+/// The families, in the order of `C_GetMechanismList`.
+const FAMILIES: &[&[Row]] = &[
+    rsa::keys::ROWS,
+    rsa::pkcs1::ROWS,
+    rsa::raw::ROWS,
+    rsa::oaep::ROWS,
+    rsa::pss::ROWS,
+    ec::ROWS,
+    ecdsa::ROWS,
+    ecdh::ROWS,
+    aes::ROWS,
+    aes_cbc::ROWS,
+    aes_gcm::ROWS,
+    secret::ROWS,
+    hmac::ROWS,
+    hkdf::ROWS,
+    digest::ROWS,
+];
+
 /// All rows, in the order of `C_GetMechanismList`.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
-    [].into_iter()
+    FAMILIES.iter().flat_map(|family| family.iter())
 }
 
 /// The row of a mechanism.
 pub fn row(kind: MechanismType) -> Option<&'static Row> {
     rows().find(|row| row.kind == kind)
+}
+
+/// The README's table: mechanism, section, functions, key types, sizes, where the private or secret step runs.
+pub fn markdown() -> String {
+    let mut out =
+        String::from("| Mechanism | Section | Functions | Keys | Sizes | Runs in |\n|---|---|---|---|---|---|\n");
+    for row in rows() {
+        let functions: Vec<_> = row.functions().collect();
+        let keys: Vec<_> = row.keys.iter().map(|key| format!("`{key:?}`")).collect();
+        let unit = if row.keys.iter().any(|key| matches!(*key, KeyType::RSA | KeyType::EC)) { "bits" } else { "bytes" };
+        let sizes = match (row.min_size, row.max_size) {
+            (0, 0) => String::new(),
+            (min, max) => format!("{min} to {max} {unit}"),
+        };
+        let place = if row.hardware { "HSM; library for sealed keys" } else { "library" };
+        let (functions, keys) = (functions.join(", "), keys.join(", "));
+        // Writing to a String cannot fail.
+        let _ = writeln!(out, "| `{:?}` | {} | {functions} | {keys} | {sizes} | {place} |", row.kind, row.section);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn rows_are_complete_and_unique() {
+        let kinds: HashSet<_> = rows().map(|row| row.kind).collect();
+        assert_eq!(kinds.len(), rows().count(), "no mechanism twice");
+        assert_eq!(kinds.len(), 35, "a new mechanism updates this number on purpose");
+        for row in rows() {
+            assert!(row.kind.name().is_some(), "{:#x} has a name", row.kind.0);
+            assert!(row.section.starts_with("6."), "{:?} has a section", row.kind);
+            assert!(row.functions().next().is_some(), "{:?} can do something", row.kind);
+            assert_eq!(row.keys.is_empty(), row.digest.is_some(), "{:?}: digests alone have no keys", row.kind);
+            assert!(row.min_size <= row.max_size);
+            assert_eq!(super::row(row.kind).unwrap().kind, row.kind);
+        }
+    }
+
+    #[test]
+    fn flags_come_from_constructors() {
+        let flags = |kind| row(kind).unwrap().flags();
+        assert_eq!(flags(MechanismType::SHA256), cryptoki_sys::CKF_DIGEST);
+        assert_eq!(
+            flags(MechanismType::RSA_PKCS),
+            cryptoki_sys::CKF_HW
+                | cryptoki_sys::CKF_SIGN
+                | cryptoki_sys::CKF_VERIFY
+                | cryptoki_sys::CKF_ENCRYPT
+                | cryptoki_sys::CKF_DECRYPT
+        );
+        assert_eq!(flags(MechanismType::AES_KEY_GEN), cryptoki_sys::CKF_HW | cryptoki_sys::CKF_GENERATE);
+        assert_eq!(flags(MechanismType::SHA_1_HMAC), cryptoki_sys::CKF_SIGN | cryptoki_sys::CKF_VERIFY);
+        assert!(row(MechanismType(0xdead_beef)).is_none());
+    }
+
+    #[test]
+    fn markdown_has_a_line_for_each() {
+        let text = markdown();
+        assert_eq!(text.lines().count(), rows().count() + 2);
+        assert!(
+            text.contains("| `CKM_AES_GCM` | 6.13.2 | encrypt, decrypt | `CKK_AES` | 16 to 32 bytes | HSM"),
+            "{text}"
+        );
+    }
 }

@@ -1,0 +1,229 @@
+//! `CKM_HKDF_DERIVE` (RFC 5869). From an ECDH secret in the HSM: extract and expand there, to a key that stays there.
+//! From a clear key: AWS-LC, all forms.
+
+use std::sync::Arc;
+
+use aws_lc_rs::{hkdf as engine, hmac};
+use transport::partition::{self, FacetKind, Partition};
+use zeroize::Zeroizing;
+
+use crate::ck::{KeyType, MechanismType};
+use crate::digest::Hash;
+use crate::error::{Code, Result};
+use crate::key::{Key, KeyRequest, Material, NewKey, Origin};
+use crate::params::{Params, Shape};
+use crate::residency::{self, Birth, Home};
+use crate::secret;
+use crate::table::Row;
+
+/// PKCS#11 v3.2, 6.62.3.
+pub(crate) const ROWS: &[Row] = &[Row {
+    section: "6.62.3",
+    keys: &[KeyType::HKDF, KeyType::GENERIC_SECRET],
+    min_size: 1,
+    max_size: secret::MAX_LEN,
+    shape: Shape::Hkdf,
+    hardware: true,
+    derive: Some(derive),
+    ..Row::none(MechanismType::HKDF_DERIVE)
+}];
+
+/// Longest salt and info of the device in bytes (semantics 6.9).
+const HSM_INPUT_LIMIT: usize = 256;
+
+struct Hkdf<'a> {
+    extract: bool,
+    expand: bool,
+    hash: Hash,
+    salt: &'a [u8],
+    info: &'a [u8],
+}
+
+impl<'a> Hkdf<'a> {
+    fn parse(params: &'a Params) -> Result<Self> {
+        let Params::Hkdf { extract, expand, hash, salt_type, salt, salt_key: _, info } = params else {
+            return Err(Code::MechanismParamInvalid.into());
+        };
+        if !extract && !expand {
+            return Err(Code::MechanismParamInvalid.because("neither extract nor expand"));
+        }
+        let hash = Hash::of(*hash)
+            .ok_or_else(|| Code::MechanismParamInvalid.because(format_args!("{hash:?} is no hash for HKDF")))?;
+        let salt: &[u8] = match *salt_type {
+            _ if !extract => &[],
+            cryptoki_sys::CKF_HKDF_SALT_NULL => &[],
+            cryptoki_sys::CKF_HKDF_SALT_DATA => salt,
+            cryptoki_sys::CKF_HKDF_SALT_KEY => {
+                return Err(Code::MechanismParamInvalid.because("a key as the salt is not offered; give it as data"));
+            }
+            other => return Err(Code::MechanismParamInvalid.because(format_args!("salt type {other:#x}"))),
+        };
+        Ok(Self { extract: *extract, expand: *expand, hash, salt, info })
+    }
+}
+
+fn derive(params: &Params, key: &Key, request: &KeyRequest, _partition: Option<&Arc<Partition>>) -> Result<NewKey> {
+    let hkdf = Hkdf::parse(params)?;
+    let key_type = request.key_type.unwrap_or(KeyType::HKDF);
+    if key_type != KeyType::AES && !secret::GENERIC.contains(&key_type) {
+        return Err(Code::TemplateInconsistent.because(format_args!("{key_type:?} cannot be derived")));
+    }
+    let len = match (request.value_len, hkdf.expand) {
+        (Some(len), true) => len,
+        (None, true) => return Err(Code::TemplateIncomplete.because("CKA_VALUE_LEN is missing")),
+        // Extract alone gives exactly the hash's length.
+        (None, false) => hkdf.hash.len(),
+        (Some(len), false) if len == hkdf.hash.len() => len,
+        (Some(len), false) => {
+            return Err(Code::TemplateInconsistent
+                .because(format_args!("extract gives {} bytes, the template asks for {len}", hkdf.hash.len())));
+        }
+    };
+    secret::check_len(key_type, len)?;
+    match &key.material {
+        Material::Hsm(base, partition) => in_hsm(&hkdf, key_type, len, request, base, partition),
+        Material::Clear(_) => {
+            Home::Clear("it comes from a key outside the HSM").under(request.policy)?;
+            Ok(secret::clear(in_software(&hkdf, secret::bytes(key)?, len)?, key_type, Origin::Library))
+        }
+        Material::Public(_) => Err(Code::KeyTypeInconsistent.into()),
+    }
+}
+
+fn in_hsm(
+    hkdf: &Hkdf<'_>,
+    key_type: KeyType,
+    len: usize,
+    request: &KeyRequest,
+    base: &partition::HsmKey,
+    partition: &Arc<Partition>,
+) -> Result<NewKey> {
+    if !base.can(FacetKind::Secret) {
+        return Err(Code::KeyFunctionNotPermitted.because("the HSM derives from ECDH secrets only"));
+    }
+    if !(hkdf.extract && hkdf.expand) {
+        return Err(Code::MechanismParamInvalid.because("the HSM extracts and expands in one step only"));
+    }
+    if hkdf.salt.len() > HSM_INPUT_LIMIT || hkdf.info.len() > HSM_INPUT_LIMIT {
+        return Err(Code::MechanismParamInvalid.because("the HSM takes salt and info of at most 256 bytes each"));
+    }
+    let hash = match hkdf.hash {
+        Hash::Sha1 => partition::Hash::Sha1,
+        Hash::Sha256 => partition::Hash::Sha256,
+        Hash::Sha384 => partition::Hash::Sha384,
+        Hash::Sha512 => partition::Hash::Sha512,
+        Hash::Sha224 => return Err(Code::MechanismParamInvalid.because("the HSM has no HKDF with SHA-224")),
+    };
+    match residency::secret(key_type, len, request, Birth::Generated) {
+        Home::Hsm(facets) => {
+            let key = partition.hkdf(base, hash, hkdf.salt, hkdf.info, len, &facets)?;
+            Ok(secret::in_hsm(key, partition, key_type, Some(len), Origin::Device))
+        }
+        Home::Clear(why) => Err(Code::TemplateInconsistent
+            .because(format_args!("what the HSM derives stays in the HSM, but this key could not: {why}"))),
+    }
+}
+
+fn in_software(hkdf: &Hkdf<'_>, ikm: &[u8], len: usize) -> Result<Zeroizing<Vec<u8>>> {
+    let prk = if hkdf.extract {
+        // An absent salt is a hash's length of zeros, which HMAC cannot tell from an empty one (RFC 5869, 2.2).
+        let key = hmac::Key::new(hkdf.hash.hmac(), hkdf.salt);
+        Zeroizing::new(hmac::sign(&key, ikm).as_ref().to_vec())
+    } else {
+        Zeroizing::new(ikm.to_vec())
+    };
+    if !hkdf.expand {
+        return Ok(prk);
+    }
+    let algorithm = match hkdf.hash {
+        Hash::Sha1 => engine::HKDF_SHA1_FOR_LEGACY_USE_ONLY,
+        Hash::Sha256 => engine::HKDF_SHA256,
+        Hash::Sha384 => engine::HKDF_SHA384,
+        Hash::Sha512 => engine::HKDF_SHA512,
+        Hash::Sha224 => return Err(Code::MechanismParamInvalid.because("no HKDF with SHA-224")),
+    };
+    let mut out = Zeroizing::new(vec![0; len]);
+    engine::Prk::new_less_safe(algorithm, &prk)
+        .expand(&[hkdf.info], Len(len))
+        .and_then(|okm| okm.fill(&mut out))
+        .map_err(|_| Code::AttributeValueInvalid.because("HKDF gives at most 255 hashes"))?;
+    Ok(out)
+}
+
+struct Len(usize);
+
+impl engine::KeyType for Len {
+    fn len(&self) -> usize {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::key::{Policy, Value};
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+    }
+
+    fn params(extract: bool, expand: bool, salt: Option<&str>, info: &str) -> Params {
+        Params::Hkdf {
+            extract,
+            expand,
+            hash: MechanismType::SHA256,
+            salt_type: if salt.is_some() { cryptoki_sys::CKF_HKDF_SALT_DATA } else { cryptoki_sys::CKF_HKDF_SALT_NULL },
+            salt: hex(salt.unwrap_or("")),
+            salt_key: 0,
+            info: hex(info),
+        }
+    }
+
+    fn run(params: &Params, base: &[u8], request: &KeyRequest) -> Result<Vec<u8>> {
+        let value = Value::Secret(Zeroizing::new(base.to_vec()));
+        let key = Key { key_type: KeyType::HKDF, material: Material::Clear(Arc::new(value)), public: None };
+        let new = derive(params, &key, request, None)?;
+        Ok(secret::bytes(&Key { key_type: new.key_type, material: new.material, public: None })?.to_vec())
+    }
+
+    fn len(value_len: usize) -> KeyRequest {
+        KeyRequest { value_len: Some(value_len), ..KeyRequest::default() }
+    }
+
+    /// RFC 5869, A.1 and A.3.
+    #[test]
+    fn known_answers() {
+        let ikm = [0x0b; 22];
+        let prk = hex("077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5");
+        let okm = hex("3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+        let salt = Some("000102030405060708090a0b0c");
+        let info = "f0f1f2f3f4f5f6f7f8f9";
+        assert_eq!(run(&params(true, false, salt, info), &ikm, &KeyRequest::default()).unwrap(), prk);
+        assert_eq!(run(&params(true, true, salt, info), &ikm, &len(42)).unwrap(), okm);
+        assert_eq!(run(&params(false, true, None, info), &prk, &len(42)).unwrap(), okm);
+        let okm = hex("8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
+        assert_eq!(run(&params(true, true, None, ""), &ikm, &len(42)).unwrap(), okm);
+    }
+
+    #[test]
+    fn misuse() {
+        let good = params(true, true, None, "");
+        let aes = KeyRequest { key_type: Some(KeyType::AES), ..len(17) };
+        for (params, request, code) in [
+            (params(false, false, None, ""), len(16), Code::MechanismParamInvalid),
+            (Params::None, len(16), Code::MechanismParamInvalid),
+            (good.clone(), KeyRequest::default(), Code::TemplateIncomplete),
+            (good.clone(), len(0), Code::AttributeValueInvalid),
+            (good.clone(), aes, Code::AttributeValueInvalid),
+            (good.clone(), KeyRequest { policy: Policy::Strict, ..len(16) }, Code::TemplateInconsistent),
+            (good, KeyRequest { key_type: Some(KeyType::EC), ..len(16) }, Code::TemplateInconsistent),
+            (params(true, false, None, ""), len(16), Code::TemplateInconsistent),
+        ] {
+            assert_eq!(run(&params, b"base", &request).unwrap_err(), code);
+        }
+        let Params::Hkdf { extract, expand, hash, salt, info, .. } = params(true, true, None, "") else { return };
+        let salt_type = cryptoki_sys::CKF_HKDF_SALT_KEY;
+        let by_key = Params::Hkdf { extract, expand, hash, salt_type, salt, salt_key: 5, info };
+        assert_eq!(run(&by_key, b"base", &len(16)).unwrap_err(), Code::MechanismParamInvalid);
+    }
+}
