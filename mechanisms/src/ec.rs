@@ -114,7 +114,7 @@ pub(crate) fn point_attribute(point: &[u8]) -> Vec<u8> {
     [header, point].concat()
 }
 
-/// SubjectPublicKeyInfo DER (RFC 5480).
+/// `SubjectPublicKeyInfo` DER (RFC 5480).
 pub(crate) fn spki(curve: Curve, point: &[u8]) -> Result<Vec<u8>> {
     on_curve!(curve, ec => {
         let key = ec::PublicKey::from_sec1_bytes(point).ok();

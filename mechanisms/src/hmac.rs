@@ -76,7 +76,7 @@ const HSM_LIMIT: usize = 1024;
 
 enum Mac {
     Hsm { key: Arc<HsmKey>, partition: Arc<Partition>, facet: FacetKind, hash: Hash, message: Zeroizing<Vec<u8>> },
-    Clear { context: engine::Context, hash: Hash },
+    Clear { context: Box<engine::Context>, hash: Hash },
 }
 
 impl Mac {
@@ -99,7 +99,7 @@ impl Mac {
             }
             Material::Clear(_) => {
                 let key = engine::Key::new(hash.hmac(), secret::bytes(key)?);
-                Ok(Self::Clear { context: engine::Context::with_key(&key), hash })
+                Ok(Self::Clear { context: Box::new(engine::Context::with_key(&key)), hash })
             }
             Material::Public(_) => Err(Code::KeyTypeInconsistent.into()),
         }

@@ -84,7 +84,7 @@ pub enum PublicKey {
 }
 
 impl PublicKey {
-    /// SubjectPublicKeyInfo DER (RFC 5280): `CKA_PUBLIC_KEY_INFO`.
+    /// `SubjectPublicKeyInfo` DER (RFC 5280): `CKA_PUBLIC_KEY_INFO`.
     pub fn to_spki(&self) -> Result<Vec<u8>> {
         match self {
             Self::Rsa { modulus, exponent } => rsa::spki(modulus, exponent),
@@ -133,6 +133,7 @@ pub enum Policy {
 
 /// What a template asks of a new key, as far as a mechanism needs to know.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one attribute of the template")]
 pub struct KeyRequest {
     /// `CKA_KEY_TYPE` of the secret or private key; `None` where the mechanism implies it.
     pub key_type: Option<KeyType>,

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::Result;
 
-/// Signing or MACing.
+/// Signing, or computing a MAC.
 pub trait SignOp: Send {
     /// Length of the signature in bytes (an upper bound is not enough: size queries report it).
     fn signature_len(&self) -> usize;

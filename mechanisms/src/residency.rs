@@ -66,10 +66,9 @@ pub fn secret(key_type: KeyType, len: usize, request: &KeyRequest, birth: Birth)
         .filter(|hmac| key_type == KeyType::GENERIC_SECRET || key_type == hmac.key)
         .filter(|hmac| (hmac.min..=hmac.max).contains(&len))
         .collect();
-    if let Some(allowed) = &request.allowed {
-        if !allowed.iter().all(|kind| fitting.iter().any(|hmac| hmac.mechanism == *kind)) {
-            return Home::Clear("its allowed mechanisms are not all possible in the HSM with its length");
-        }
+    let possible = |kind: &MechanismType| fitting.iter().any(|hmac| hmac.mechanism == *kind);
+    if request.allowed.as_ref().is_some_and(|allowed| !allowed.iter().all(possible)) {
+        return Home::Clear("its allowed mechanisms are not all possible in the HSM with its length");
     }
     let facets: Vec<_> =
         fitting.iter().filter(|hmac| allows(request, &[hmac.mechanism])).map(|hmac| hmac.facet).collect();

@@ -169,7 +169,7 @@ pub(crate) fn public_of(der: &[u8]) -> Result<PublicKey> {
     Ok(PublicKey::Rsa { modulus: key.modulus.as_bytes().to_vec(), exponent: key.public_exponent.as_bytes().to_vec() })
 }
 
-/// SubjectPublicKeyInfo DER (RFC 8017, A.1).
+/// `SubjectPublicKeyInfo` DER (RFC 8017, A.1).
 pub(crate) fn spki(modulus: &[u8], exponent: &[u8]) -> Result<Vec<u8>> {
     let der = engine_public(modulus, exponent)?.to_public_key_der();
     der.map(rsa::pkcs8::Document::into_vec).map_err(|_| Code::GeneralError.because("an RSA key cannot be encoded"))
@@ -195,10 +195,8 @@ fn generate(_params: &Params, request: &KeyRequest, partition: &Arc<Partition>) 
             .because("policy strict allows no library-made key, and the HSM makes no RSA keys; import one instead"));
     }
     let bits = request.modulus_bits.ok_or_else(|| Code::TemplateIncomplete.because("CKA_MODULUS_BITS is missing"))?;
-    if let Some(exponent) = &request.public_exponent {
-        if trimmed(exponent) != [1, 0, 1] {
-            return Err(Code::AttributeValueInvalid.because("CKA_PUBLIC_EXPONENT other than 65537"));
-        }
+    if request.public_exponent.as_ref().is_some_and(|exponent| trimmed(exponent) != [1, 0, 1]) {
+        return Err(Code::AttributeValueInvalid.because("CKA_PUBLIC_EXPONENT other than 65537"));
     }
     let home = residency::rsa(request);
     settle(generate_value(bits)?, &home, Some(partition), Origin::Library)
