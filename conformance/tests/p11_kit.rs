@@ -1,4 +1,4 @@
-//! p11-kit (Debian `p11-kit` 0.24), and GnuTLS's `p11tool` (Debian `gnutls-bin`) on top of it, with our module file.
+//! p11-kit (Debian `p11-kit` 0.24), and `p11tool` (Debian `gnutls-bin`, of GNU TLS) on top of it, with our module file.
 //!
 //! `p11-kit list-modules`; and the listing of tokens and objects, which in Debian 12 is `p11tool`'s: `p11-kit` has
 //! `list-tokens` and `list-objects` from 0.25 on, and where it has them they are asked too. p11-kit reads no user's

@@ -1,0 +1,186 @@
+//! Two processes at once on one token, through the `cryptoki` crate (`conformance/src/bin/peer.rs`), and a third one,
+//! `pkcs11-tool`, that comes and goes.
+//!
+//! What one process creates, changes and destroys, the other sees at its next call; a key made in one works in the other;
+//! a handle to an object that the other destroyed is dead; login is each process's own; a PIN is the token's.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+
+use conformance::{Kind, Sandbox, USER_PIN};
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
+use p256::ecdsa::{Signature, VerifyingKey};
+
+#[test]
+fn what_one_creates_the_other_finds() {
+    let sandbox = Sandbox::with_token();
+    let (mut one, mut two) = (Peer::new(&sandbox), Peer::new(&sandbox));
+    assert_eq!(two.ask("find first"), "ok 0");
+    one.does("key first");
+    assert_eq!(two.ask("find first"), "ok 1");
+    two.does("data note hello");
+    assert_eq!(one.ask("value note"), "ok hello");
+    // A third process, while both are at work.
+    sandbox.user(&["--list-objects"]).ok().says("first").says("note");
+    sandbox.user(&["--keygen", "--key-type", "AES:32", "--label", "third"]).ok();
+    assert_eq!([one.ask("find third"), two.ask("find third")], ["ok 1", "ok 1"]);
+}
+
+#[test]
+fn what_one_renames_or_destroys_the_other_loses() {
+    let sandbox = Sandbox::with_token();
+    let (mut one, mut two) = (Peer::new(&sandbox), Peer::new(&sandbox));
+    one.does("key old");
+    two.does("hold old");
+    two.does("use");
+    one.does("rename old new");
+    assert_eq!([two.ask("find old"), two.ask("find new")], ["ok 0", "ok 1"]);
+    two.does("use");
+    one.does("destroy new");
+    assert_eq!(two.ask("find new"), "ok 0");
+    let refused = two.ask("use");
+    assert!(
+        ["error KeyHandleInvalid", "error ObjectHandleInvalid"].contains(&&refused[..]),
+        "a dead handle: {refused}"
+    );
+    // The dead key leaves the other process as it was.
+    two.does("key another");
+    assert_eq!(one.ask("find another"), "ok 1");
+}
+
+#[test]
+fn a_key_of_one_works_in_the_other() {
+    let sandbox = Sandbox::with_token();
+    let (mut one, mut two) = (Peer::new(&sandbox), Peer::new(&sandbox));
+    one.does("pair pair");
+    let point = from_hex(two.ask("point pair").strip_prefix("ok ").expect("a point"));
+    let key = VerifyingKey::from_sec1_bytes(&point[2..]).expect("a point of P-256");
+    let digest = "a digest that is 32 bytes long..";
+    for peer in [&mut one, &mut two] {
+        let signature = peer.ask(&format!("sign pair {}", digest.replace(' ', "_")));
+        let signature = from_hex(signature.strip_prefix("ok ").expect("a signature"));
+        let signature = Signature::from_slice(&signature).expect("r || s");
+        key.verify_prehash(digest.replace(' ', "_").as_bytes(), &signature).expect("the key of the point signed");
+    }
+    two.does("key secret");
+    let cipher = one.ask("encrypt secret across");
+    let cipher = cipher.strip_prefix("ok ").expect("a ciphertext");
+    assert_eq!(two.ask(&format!("decrypt secret {cipher}")), "ok across");
+}
+
+#[test]
+fn both_at_once() {
+    let sandbox = Sandbox::with_token();
+    let mut peers = [Peer::new(&sandbox), Peer::new(&sandbox)];
+    // Both are given all their work before either is heard.
+    for (number, peer) in peers.iter_mut().enumerate() {
+        for round in 0..20 {
+            peer.tell(&format!("key key-{number}-{round}"));
+            peer.tell(&format!("encrypt key-{number}-{round} text"));
+            peer.tell(&format!("data shared text-{number}-{round}"));
+            if round % 2 == 0 {
+                peer.tell(&format!("destroy key-{number}-{round}"));
+            }
+        }
+    }
+    for peer in &mut peers {
+        for _ in 0..70 {
+            let heard = peer.hear();
+            assert!(heard.starts_with("ok "), "{heard}");
+        }
+    }
+    for (number, round) in [(0, 1), (0, 19), (1, 1), (1, 19)] {
+        let find = format!("find key-{number}-{round}");
+        assert_eq!([peers[0].ask(&find), peers[1].ask(&find)], ["ok 1", "ok 1"], "{find}");
+    }
+    for find in ["find key-0-2", "find key-1-18"] {
+        assert_eq!([peers[0].ask(find), peers[1].ask(find)], ["ok 0", "ok 0"], "{find}");
+    }
+    if sandbox.module().kind() == Kind::Azihsm {
+        // SoftHSM2 loses sight of one now and then.
+        assert_eq!(peers[0].ask("find shared"), "ok 40");
+    }
+}
+
+#[test]
+fn login_is_each_processs_own() {
+    let sandbox = Sandbox::with_token();
+    let (mut one, mut two) = (Peer::new(&sandbox), Peer::new(&sandbox));
+    one.does("key mine");
+    two.does("logout");
+    assert_eq!(two.ask("find mine"), "ok 0");
+    assert_eq!(one.ask("find mine"), "ok 1");
+    if sandbox.module().kind() == Kind::SoftHsm {
+        return; // SoftHSM2 keeps the PIN that a process has seen first.
+    }
+    one.does(&format!("pin {USER_PIN} another-pin"));
+    assert_eq!(two.ask(&format!("login {USER_PIN}")), "error PinIncorrect");
+    two.does("login another-pin");
+    assert_eq!(two.ask("find mine"), "ok 1");
+}
+
+#[test]
+fn the_token_outlives_a_killed_process() {
+    let sandbox = Sandbox::with_token();
+    let (mut one, mut two) = (Peer::new(&sandbox), Peer::new(&sandbox));
+    one.does("key kept");
+    drop(one);
+    assert_eq!(two.ask("find kept"), "ok 1");
+    assert!(two.ask("encrypt kept text").starts_with("ok "));
+    let mut three = Peer::new(&sandbox);
+    assert!(three.ask("encrypt kept text").starts_with("ok "));
+}
+
+/// A running `peer`; killed, not asked to leave, when dropped.
+struct Peer {
+    child: Child,
+    commands: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Peer {
+    fn new(sandbox: &Sandbox) -> Self {
+        let mut command = sandbox.command(env!("CARGO_BIN_EXE_peer"));
+        // The peer lies beside the test, and so does its module, unless the environment says otherwise.
+        command.env("AZIHSM_CONFORMANCE_MODULE", sandbox.module().path());
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the peer starts");
+        let commands = child.stdin.take().expect("it was piped");
+        let answers = BufReader::new(child.stdout.take().expect("it was piped"));
+        let mut peer = Self { child, commands, answers };
+        assert_eq!(peer.hear(), "ok ready");
+        peer
+    }
+
+    fn tell(&mut self, command: &str) {
+        writeln!(self.commands, "{command}").expect("the peer is there");
+    }
+
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("the peer is there");
+        line.trim_end().to_owned()
+    }
+
+    fn ask(&mut self, command: &str) -> String {
+        self.tell(command);
+        self.hear()
+    }
+
+    #[track_caller]
+    fn does(&mut self, command: &str) {
+        assert_eq!(self.ask(command), "ok done", "{command}");
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // Both fail only where the process has already ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let pair = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits");
+    (0..text.len()).step_by(2).map(pair).collect()
+}
