@@ -1,1 +1,269 @@
-//! The emulator carrier.
+//! The carrier that answers frames in this process as the firmware does: the device's twin.
+//!
+//! | File | What it is |
+//! |---|---|
+//! | `options`, `faults` | what can be chosen, and what a test can make happen |
+//! | `state_file`, `certificates` | what a chip keeps across a reboot: identity, BK_BOOT, sealed BK3 |
+//! | `partition`, `lockout` | what it forgets: the life of the partition |
+//! | `dispatch` | from a frame to a command and back, in the firmware's order of checks |
+//! | `ceremony`, `hierarchy`, `masked` | credentials, provisioning, sessions; masking keys; the masked-key container |
+//! | `vault`, `keys`, `store`, `unwrapping` | key tables; key values; keys in and out; the unwrapping key |
+//! | `general`, `import`, `attest`, `ops_*`, `kdf` | the commands |
+//! | `fast_path` | AES-GCM and AES-XTS on slices |
+//! | `raw` | RSA without padding and XTS: the only file that calls AWS-LC itself |
+//!
+//! Authority: rows marked FW in semantics; where the vendor's simulator differs, [`Options`] has a switch.
+
+mod attest;
+mod ceremony;
+mod certificates;
+mod dispatch;
+mod fast_path;
+mod faults;
+mod general;
+mod hierarchy;
+mod import;
+mod kdf;
+mod keys;
+mod lockout;
+mod masked;
+mod ops_aes;
+mod ops_ecc;
+mod ops_kdf;
+mod ops_mac;
+mod ops_rsa;
+mod options;
+mod partition;
+mod raw;
+mod state_file;
+mod store;
+mod unwrapping;
+mod vault;
+#[cfg(test)]
+mod vectors;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use parking_lot::Mutex;
+
+pub use faults::{Action, Fault, Faults};
+pub use options::{Config, Kind, Lockout, Options};
+
+use crate::channel::{Channel, ChannelError, Control, Device, DeviceInfo, GcmCall, GcmReply, XtsCall};
+use crate::ddi::{Dialect, MAX_REQUEST_LEN, Opcode, SessionControl, Status, decode_request_header};
+use dispatch::Outcome;
+use partition::Partition;
+
+/// An emulated device: one partition, alive as long as the process. `Send + Sync`: see [`partition`].
+///
+/// It belongs to the process that opened it; a forked child gets [`ChannelError::NotOwner`] and opens its own.
+pub struct Emulator {
+    partition: Arc<Partition>,
+    owner: u32,
+}
+
+impl fmt::Debug for Emulator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emulator").finish_non_exhaustive()
+    }
+}
+
+impl Emulator {
+    /// Powers a device on: its durable part comes from the folder, which is made if it is not there.
+    pub fn open(config: Config) -> Result<Arc<Self>, ChannelError> {
+        let Config { folder, options } = config;
+        if options.tables == 0 || options.tables > options::MAX_TABLES {
+            return Err(ChannelError::State(format!(
+                "{} key tables, 1 to {} exist",
+                options.tables,
+                options::MAX_TABLES
+            )));
+        }
+        let file = state_file::StateFile::open(&folder)?;
+        let partition = Arc::new(Partition::new(file, options)?);
+        Ok(Arc::new(Self { partition, owner: std::process::id() }))
+    }
+
+    /// The fault port.
+    pub fn faults(&self) -> &Faults {
+        &self.partition.faults
+    }
+
+    /// Moves the partition to another device, as live migration does (semantics 2.6).
+    pub fn migrate(&self) -> Result<(), ChannelError> {
+        self.own()?;
+        self.partition.migrate()
+    }
+
+    fn own(&self) -> Result<(), ChannelError> {
+        if std::process::id() == self.owner { Ok(()) } else { Err(ChannelError::NotOwner) }
+    }
+}
+
+impl Device for Emulator {
+    fn info(&self) -> Result<DeviceInfo, ChannelError> {
+        self.own()?;
+        let serial = self.partition.state().identity.partition_id.iter().map(|byte| format!("{byte:02X}")).collect();
+        Ok(DeviceInfo {
+            name: "emulator".to_owned(),
+            serial,
+            firmware: env!("CARGO_PKG_VERSION").to_owned(),
+            emulated: true,
+        })
+    }
+
+    fn open(&self) -> Result<Box<dyn Channel>, ChannelError> {
+        self.own()?;
+        Ok(Box::new(Handle {
+            partition: Arc::clone(&self.partition),
+            owner: self.owner,
+            session: AtomicU32::new(NO_SESSION),
+            opening: Mutex::new(()),
+        }))
+    }
+
+    fn reset(&self) -> Result<(), ChannelError> {
+        self.own()?;
+        self.partition.reset()
+    }
+}
+
+/// One open handle: the driver's part of the checks (semantics 1.2; wire 5.5, 5.6).
+struct Handle {
+    partition: Arc<Partition>,
+    owner: u32,
+    /// The session that the handle owns, or [`NO_SESSION`].
+    session: AtomicU32,
+    /// Serialises OpenSession and CloseSession.
+    opening: Mutex<()>,
+}
+
+impl fmt::Debug for Handle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("session", &self.session()).finish_non_exhaustive()
+    }
+}
+
+impl Handle {
+    fn own(&self) -> Result<(), ChannelError> {
+        if std::process::id() == self.owner { Ok(()) } else { Err(ChannelError::NotOwner) }
+    }
+
+    fn session(&self) -> Option<u16> {
+        u16::try_from(self.session.load(Ordering::Acquire)).ok()
+    }
+
+    /// What the driver checks before it submits a command.
+    fn admit(&self, control: Control) -> Result<(), ChannelError> {
+        match (control.kind, self.session()) {
+            (SessionControl::NoSession, _) | (SessionControl::Open, None) => Ok(()),
+            (SessionControl::Open, Some(_)) => Err(ChannelError::SessionLimit),
+            (SessionControl::Close | SessionControl::InSession, None) => Err(ChannelError::NoSession),
+            (SessionControl::Close | SessionControl::InSession, owned) if owned != control.session => {
+                Err(ChannelError::SessionMismatch)
+            }
+            (SessionControl::Close | SessionControl::InSession, Some(_)) => Ok(()),
+        }
+    }
+
+    /// What the driver checks before it submits a fast-path call.
+    fn admit_fast(&self, session: u16, short_app_id: u8) -> Result<(), ChannelError> {
+        let refuse = |extended| Err(ChannelError::FastPath { result: 0, extended });
+        match self.session() {
+            None => refuse(109),
+            Some(owned) if owned != session => refuse(107),
+            Some(_) if short_app_id != ceremony::SHORT_APP_ID => refuse(108),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Does what a fault wants done before the command; the status it answers instead, if it is one.
+    fn suffer(&self, action: Option<Action>) -> Result<Option<Status>, ChannelError> {
+        match action {
+            None | Some(Action::AbortAfter) => Ok(None),
+            Some(Action::Status(status)) => Ok(Some(Status(status))),
+            Some(Action::NotReady) => Err(ChannelError::NotReady),
+            Some(Action::AbortBefore) => Err(ChannelError::Aborted),
+            Some(Action::DelayMilliseconds(ms)) => {
+                std::thread::sleep(std::time::Duration::from_millis(ms));
+                Ok(None)
+            }
+            Some(Action::Reset) => self.partition.reset().map(|()| None),
+            Some(Action::Migrate) => self.partition.migrate().map(|()| None),
+        }
+    }
+
+    fn suffer_fast(&self, action: Option<Action>) -> Result<(), ChannelError> {
+        match self.suffer(action)? {
+            None => Ok(()),
+            Some(status) => Err(ChannelError::FastPath { result: 3, extended: status.0 }),
+        }
+    }
+}
+
+impl Channel for Handle {
+    fn exchange(&self, control: Control, request: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError> {
+        self.own()?;
+        response.clear();
+        if request.is_empty() {
+            return Err(ChannelError::Descriptor { status: LENGTH });
+        }
+        if request.len() > MAX_REQUEST_LEN {
+            return Err(ChannelError::RequestTooLong { len: request.len() });
+        }
+        let _opening =
+            matches!(control.kind, SessionControl::Open | SessionControl::Close).then(|| self.opening.lock());
+        self.admit(control)?;
+        let opcode = decode_request_header(request, Dialect::Virtual).map_or(Opcode::INVALID, |(header, _)| header.op);
+        let action = self.partition.faults.strike(opcode);
+        if let Some(status) = self.suffer(action)? {
+            self.partition.refuse(request, status, response);
+            return Ok(());
+        }
+        match self.partition.answer(control, request, response) {
+            Outcome::Unchanged => {}
+            Outcome::Opened(session) => self.session.store(session.into(), Ordering::Release),
+            Outcome::Closed => self.session.store(NO_SESSION, Ordering::Release),
+        }
+        if action == Some(Action::AbortAfter) {
+            response.clear();
+            return Err(ChannelError::Aborted);
+        }
+        Ok(())
+    }
+
+    fn gcm(&self, call: GcmCall<'_>) -> Result<GcmReply, ChannelError> {
+        self.own()?;
+        self.admit_fast(call.session, call.short_app_id)?;
+        let action = self.partition.faults.strike_gcm();
+        self.suffer_fast(action)?;
+        let reply = self.partition.gcm(call)?;
+        if action == Some(Action::AbortAfter) { Err(ChannelError::Aborted) } else { Ok(reply) }
+    }
+
+    fn xts(&self, call: XtsCall<'_>) -> Result<(), ChannelError> {
+        self.own()?;
+        self.admit_fast(call.session, call.short_app_id)?;
+        let action = self.partition.faults.strike_xts();
+        self.suffer_fast(action)?;
+        self.partition.xts(call)?;
+        if action == Some(Action::AbortAfter) { Err(ChannelError::Aborted) } else { Ok(()) }
+    }
+}
+
+impl Drop for Handle {
+    /// The driver's flush. In a forked child the handle is dead and nothing happens.
+    fn drop(&mut self) {
+        if self.own().is_ok()
+            && let Some(session) = self.session().and_then(|id| u8::try_from(id).ok())
+        {
+            self.partition.close(session);
+        }
+    }
+}
+
+const NO_SESSION: u32 = u32::MAX;
+/// Request length not 1 to 4096 (wire B.2).
+const LENGTH: u16 = 0xc1;
