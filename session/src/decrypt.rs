@@ -1,26 +1,56 @@
 //! `C_DecryptInit` to `C_DecryptFinal`.
 
+use mechanisms::ck::MechanismType;
 use mechanisms::params::Mechanism;
 
 use crate::call::{Argument, ObjectHandle, Reply, Room, SessionHandle};
+use crate::library::Library;
+use crate::operation::cipher::Place;
+use crate::operation::{Active, Operations, Purpose, permitted, row};
 use crate::{Code, Result};
 
 /// `C_DecryptInit`; a null mechanism (`None`) cancels.
-pub fn init(_session: SessionHandle, _mechanism: Argument<Option<Mechanism>>, _key: ObjectHandle) -> Result<()> {
-    Err(Code::FunctionNotSupported.into())
+pub fn init(session: SessionHandle, mechanism: Argument<Option<Mechanism>>, key: ObjectHandle) -> Result<()> {
+    let session = Library::current()?.sessions.get(session)?;
+    let mut operations = session.operations();
+    let Some(mechanism) = mechanism? else {
+        operations.cancel(cryptoki_sys::CKF_DECRYPT);
+        return Ok(());
+    };
+    if operations.decrypt.is_some() || operations.unfit.is_some() {
+        return Err(Code::OperationActive.into());
+    }
+    let (row, start) = row(&mechanism, |row| row.decrypt)?;
+    let permitted = permitted(&session, key, row, Purpose::Decrypt)?;
+    let active = Active::keyed(start(&mechanism.params, &permitted.key)?, &permitted);
+    operations.decrypt = Some(active.bounded(PADDED.contains(&mechanism.kind)));
+    Ok(())
 }
 
 /// `C_Decrypt`.
-pub fn decrypt(_session: SessionHandle, _data: Argument<&[u8]>, _room: Argument<Room>) -> Result<Reply> {
-    Err(Code::FunctionNotSupported.into())
+pub fn decrypt(session: SessionHandle, data: Argument<&[u8]>, room: Argument<Room>) -> Result<Reply> {
+    let session = Library::current()?.sessions.get(session)?;
+    let mut operations = session.operations();
+    place(&mut operations).whole(data, room)
 }
 
 /// `C_DecryptUpdate`.
-pub fn update(_session: SessionHandle, _part: Argument<&[u8]>, _room: Argument<Room>) -> Result<Reply> {
-    Err(Code::FunctionNotSupported.into())
+pub fn update(session: SessionHandle, part: Argument<&[u8]>, room: Argument<Room>) -> Result<Reply> {
+    let session = Library::current()?.sessions.get(session)?;
+    let mut operations = session.operations();
+    place(&mut operations).update(part, room)
 }
 
 /// `C_DecryptFinal`.
-pub fn finish(_session: SessionHandle, _room: Argument<Room>) -> Result<Reply> {
-    Err(Code::FunctionNotSupported.into())
+pub fn finish(session: SessionHandle, room: Argument<Room>) -> Result<Reply> {
+    let session = Library::current()?.sessions.get(session)?;
+    let mut operations = session.operations();
+    place(&mut operations).finish(room)
 }
+
+fn place(operations: &mut Operations) -> Place<'_> {
+    Place { active: &mut operations.decrypt, unfit: Some(&mut operations.unfit) }
+}
+
+/// Mechanisms whose answer is shorter than its bound by a padding that only decryption shows.
+const PADDED: [MechanismType; 3] = [MechanismType::RSA_PKCS, MechanismType::RSA_PKCS_OAEP, MechanismType::AES_CBC_PAD];

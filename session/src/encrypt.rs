@@ -3,24 +3,50 @@
 use mechanisms::params::Mechanism;
 
 use crate::call::{Argument, ObjectHandle, Reply, Room, SessionHandle};
+use crate::library::Library;
+use crate::operation::cipher::Place;
+use crate::operation::{Active, Operations, Purpose, permitted, row};
 use crate::{Code, Result};
 
 /// `C_EncryptInit`; a null mechanism (`None`) cancels.
-pub fn init(_session: SessionHandle, _mechanism: Argument<Option<Mechanism>>, _key: ObjectHandle) -> Result<()> {
-    Err(Code::FunctionNotSupported.into())
+pub fn init(session: SessionHandle, mechanism: Argument<Option<Mechanism>>, key: ObjectHandle) -> Result<()> {
+    let session = Library::current()?.sessions.get(session)?;
+    let mut operations = session.operations();
+    let Some(mechanism) = mechanism? else {
+        operations.cancel(cryptoki_sys::CKF_ENCRYPT);
+        return Ok(());
+    };
+    if operations.encrypt.is_some() {
+        return Err(Code::OperationActive.into());
+    }
+    let (row, start) = row(&mechanism, |row| row.encrypt)?;
+    let permitted = permitted(&session, key, row, Purpose::Encrypt)?;
+    let active = Active::keyed(start(&mechanism.params, &permitted.key)?, &permitted);
+    operations.encrypt = Some(active);
+    Ok(())
 }
 
 /// `C_Encrypt`.
-pub fn encrypt(_session: SessionHandle, _data: Argument<&[u8]>, _room: Argument<Room>) -> Result<Reply> {
-    Err(Code::FunctionNotSupported.into())
+pub fn encrypt(session: SessionHandle, data: Argument<&[u8]>, room: Argument<Room>) -> Result<Reply> {
+    let session = Library::current()?.sessions.get(session)?;
+    let mut operations = session.operations();
+    place(&mut operations).whole(data, room)
 }
 
 /// `C_EncryptUpdate`.
-pub fn update(_session: SessionHandle, _part: Argument<&[u8]>, _room: Argument<Room>) -> Result<Reply> {
-    Err(Code::FunctionNotSupported.into())
+pub fn update(session: SessionHandle, part: Argument<&[u8]>, room: Argument<Room>) -> Result<Reply> {
+    let session = Library::current()?.sessions.get(session)?;
+    let mut operations = session.operations();
+    place(&mut operations).update(part, room)
 }
 
 /// `C_EncryptFinal`.
-pub fn finish(_session: SessionHandle, _room: Argument<Room>) -> Result<Reply> {
-    Err(Code::FunctionNotSupported.into())
+pub fn finish(session: SessionHandle, room: Argument<Room>) -> Result<Reply> {
+    let session = Library::current()?.sessions.get(session)?;
+    let mut operations = session.operations();
+    place(&mut operations).finish(room)
+}
+
+fn place(operations: &mut Operations) -> Place<'_> {
+    Place { active: &mut operations.encrypt, unfit: None }
 }

@@ -1,36 +1,144 @@
 //! Key management: `C_GenerateKey`, `C_GenerateKeyPair`, `C_DeriveKey`.
 
+use mechanisms::ck::{KeyType, MechanismType, ObjectClass};
+use mechanisms::key::KeyRequest;
 use mechanisms::params::Mechanism;
+use mechanisms::table::Row;
 
-use crate::attribute::Template;
+use crate::attribute::set::Attributes;
+use crate::attribute::{AttributeType as A, Template};
 use crate::call::{Argument, ObjectHandle, SessionHandle};
+use crate::library::Library;
+use crate::object::birth::{self, Descent};
+use crate::object::public;
+use crate::object::template::{self, Birth, Draft, Implied, about};
+use crate::operation::{Purpose, permitted, row};
+use crate::sessions::Session;
 use crate::{Code, Result};
 
 /// `C_GenerateKey`.
 pub fn generate(
-    _session: SessionHandle,
-    _mechanism: Argument<Mechanism>,
-    _template: Argument<Template>,
+    session: SessionHandle,
+    mechanism: Argument<Mechanism>,
+    template: Argument<Template>,
 ) -> Result<ObjectHandle> {
-    Err(Code::FunctionNotSupported.into())
+    let library = Library::current()?;
+    let session = library.sessions.get(session)?;
+    let mechanism = mechanism?;
+    let (row, generate) = row(&mechanism, |row| row.generate)?;
+    let template = template?;
+    let implied = implied(&session, ObjectClass::SECRET_KEY, key_type(&template, row)?);
+    let attributes = Draft::new(&template, Birth::Generate, implied)?.complete()?;
+    birth::may_write(&session, &attributes)?;
+    let request = template::request(&attributes, library.config.policy)?;
+    let new = generate(&mechanism.params, &request, &session.slot.token.partition()?)?;
+    session.put_one(birth::hidden_key(&session, attributes, new, Descent::generated(mechanism.kind))?)
 }
 
 /// `C_GenerateKeyPair`: the public and the private key.
 pub fn generate_pair(
-    _session: SessionHandle,
-    _mechanism: Argument<Mechanism>,
-    _public: Argument<Template>,
-    _private: Argument<Template>,
+    session: SessionHandle,
+    mechanism: Argument<Mechanism>,
+    public: Argument<Template>,
+    private: Argument<Template>,
 ) -> Result<(ObjectHandle, ObjectHandle)> {
-    Err(Code::FunctionNotSupported.into())
+    let library = Library::current()?;
+    let session = library.sessions.get(session)?;
+    let mechanism = mechanism?;
+    let (row, generate) = row(&mechanism, |row| row.generate_pair)?;
+    let (public, private) = (public?, private?);
+    let key_type = row.keys.first().copied();
+    let half = |template: &Template, class| Draft::new(template, Birth::Generate, implied(&session, class, key_type));
+    let (mut public, mut private) =
+        (half(&public, ObjectClass::PUBLIC_KEY)?, half(&private, ObjectClass::PRIVATE_KEY)?);
+    // "The key identifier for a public key and its corresponding private key should be the same" (4.8).
+    let id = private.given.bytes(A::ID).or(public.given.bytes(A::ID)).map(<[u8]>::to_vec);
+    for half in [&mut public.given, &mut private.given] {
+        if let Some(id) = &id
+            && !half.has(A::ID)
+        {
+            half.set(A::ID, id.clone());
+        }
+    }
+    let family = public.family;
+    let (mut public, private) = (public.complete()?, private.complete()?);
+    birth::may_write(&session, &public)?;
+    birth::may_write(&session, &private)?;
+    let request = pair_request(&public, template::request(&private, library.config.policy)?)?;
+    let new = generate(&mechanism.params, &request, &session.slot.token.partition()?)?;
+    let key = new.public.clone().ok_or_else(|| Code::GeneralError.because("a pair without a public half"))?;
+    let descent = Descent::generated(mechanism.kind);
+    // What the template asked for is now what the key is: it is described anew.
+    for kind in [A::MODULUS_BITS, A::PUBLIC_EXPONENT, A::EC_PARAMS] {
+        public.remove(kind);
+    }
+    let public = birth::public_key(public, family, &key, descent)?;
+    let private = birth::hidden_key(&session, private, new, descent)?;
+    match session.put(vec![public, private])?[..] {
+        [public, private] => Ok((public, private)),
+        _ => Err(Code::GeneralError.because("the store lost an object")),
+    }
 }
 
 /// `C_DeriveKey`.
 pub fn derive(
-    _session: SessionHandle,
-    _mechanism: Argument<Mechanism>,
-    _base: ObjectHandle,
-    _template: Argument<Template>,
+    session: SessionHandle,
+    mechanism: Argument<Mechanism>,
+    base: ObjectHandle,
+    template: Argument<Template>,
 ) -> Result<ObjectHandle> {
-    Err(Code::FunctionNotSupported.into())
+    let library = Library::current()?;
+    let session = library.sessions.get(session)?;
+    let mechanism = mechanism?;
+    let (row, derive) = row(&mechanism, |row| row.derive)?;
+    let template = template?;
+    let base = permitted(&session, base, row, Purpose::Derive)?;
+    let asked = template::read(&template)?.number(A::KEY_TYPE).map(KeyType);
+    let key_type = asked.unwrap_or(KeyType::GENERIC_SECRET);
+    let mut draft = Draft::new(&template, Birth::Derive, implied(&session, ObjectClass::SECRET_KEY, Some(key_type)))?;
+    // An ECDH secret is for deriving from: in the HSM it can do nothing else (semantics 5.3).
+    let uses = [A::SIGN, A::VERIFY, A::ENCRYPT, A::DECRYPT, A::DERIVE];
+    if mechanism.kind == MechanismType::ECDH1_DERIVE
+        && key_type == KeyType::GENERIC_SECRET
+        && !uses.iter().any(|kind| draft.given.has(*kind))
+    {
+        draft.given.set_flag(A::DERIVE, true);
+    }
+    let attributes = draft.complete()?;
+    birth::may_write(&session, &attributes)?;
+    let from = &base.object.attributes;
+    let descent = Descent {
+        generated_by: None,
+        always_sensitive: from.flag(A::ALWAYS_SENSITIVE),
+        never_extractable: from.flag(A::NEVER_EXTRACTABLE),
+    };
+    let request = template::request(&attributes, library.config.policy)?;
+    let new = derive(&mechanism.params, &base.key, &request, session.partition()?.as_ref())?;
+    session.put_one(birth::hidden_key(&session, attributes, new, descent)?)
+}
+
+fn implied(session: &Session, class: ObjectClass, key_type: Option<KeyType>) -> Implied {
+    Implied { class: Some(class), key_type, ..session.implied() }
+}
+
+/// The type of key that a mechanism makes: the only one, or which of several the template names, the first if none.
+fn key_type(template: &Template, row: &Row) -> Result<Option<KeyType>> {
+    let asked = template::read(template)?.number(A::KEY_TYPE).map(KeyType);
+    match asked {
+        Some(asked) if !row.keys.contains(&asked) => Err(about(Code::TemplateInconsistent, A::KEY_TYPE)),
+        Some(asked) => Ok(Some(asked)),
+        None => Ok(row.keys.first().copied()),
+    }
+}
+
+/// What the public template adds to the request for a pair.
+fn pair_request(public: &Attributes, mut request: KeyRequest) -> Result<KeyRequest> {
+    if let Some(bits) = public.number(A::MODULUS_BITS) {
+        request.modulus_bits = Some(usize::try_from(bits).map_err(|_| Code::KeySizeRange)?);
+    }
+    request.public_exponent = public.bytes(A::PUBLIC_EXPONENT).map(<[u8]>::to_vec);
+    if public.has(A::EC_PARAMS) {
+        request.curve = Some(public::curve(public)?);
+    }
+    Ok(request)
 }

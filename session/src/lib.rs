@@ -27,6 +27,7 @@ pub mod library;
 pub mod log;
 pub mod login;
 pub mod object;
+pub(crate) mod operation;
 pub mod random;
 pub mod sessions;
 pub mod sign;

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::call::{SessionHandle, SlotId};
 use crate::library::Library;
+use crate::object::shelf::Shelf;
+use crate::operation::Operations;
 use crate::slot::Slot;
 use crate::token::LoginState;
 use crate::{Code, Result};
@@ -25,23 +27,62 @@ pub struct SessionInfo {
     pub device_error: u64,
 }
 
-/// One open session.
+/// One open session. `Send + Sync`; calls that use its operations take turns.
 #[derive(Debug)]
 pub struct Session {
     /// Its slot.
     pub slot: Arc<Slot>,
     /// Whether it is a read/write session.
     pub read_write: bool,
+    /// Its number, never used twice.
+    pub(crate) number: u64,
+    /// The objects of its slot in this process.
+    pub(crate) shelf: Arc<Shelf>,
+    operations: Mutex<Operations>,
 }
 
 impl Session {
+    /// The session's operations, locked for the time of a call.
+    pub(crate) fn operations(&self) -> MutexGuard<'_, Operations> {
+        self.operations.lock()
+    }
+
     /// Whether an operation of this session waits for `C_Login` with `CKU_CONTEXT_SPECIFIC`.
     pub(crate) fn awaits_reauthentication(&self) -> bool {
-        false
+        self.operations.lock().await_user()
     }
 
     /// The PIN was right: the waiting operation may run once.
-    pub(crate) fn reauthenticated(&self) {}
+    pub(crate) fn reauthenticated(&self) {
+        self.operations.lock().user_authenticated();
+    }
+
+    fn info(&self) -> SessionInfo {
+        let write = if self.read_write { cryptoki_sys::CKF_RW_SESSION } else { 0 };
+        SessionInfo {
+            slot: self.slot.id,
+            state: state(self.slot.token.login_state(), self.read_write),
+            flags: cryptoki_sys::CKF_SERIAL_SESSION | write,
+            device_error: 0,
+        }
+    }
+}
+
+/// The state of a session (PKCS#11 v3.2, 5.6.5, figures 3 and 4), computed, never stored:
+///
+/// | logged in | read-only | read/write |
+/// |---|---|---|
+/// | nobody | R/O public | R/W public |
+/// | user | R/O user | R/W user |
+/// | SO | cannot be | R/W SO |
+fn state(login: LoginState, read_write: bool) -> u64 {
+    match (login, read_write) {
+        (LoginState::Public, false) => cryptoki_sys::CKS_RO_PUBLIC_SESSION,
+        (LoginState::User, false) => cryptoki_sys::CKS_RO_USER_FUNCTIONS,
+        (LoginState::Public, true) => cryptoki_sys::CKS_RW_PUBLIC_SESSION,
+        (LoginState::User, true) => cryptoki_sys::CKS_RW_USER_FUNCTIONS,
+        (LoginState::SecurityOfficer, _) => cryptoki_sys::CKS_RW_SO_FUNCTIONS,
+    }
 }
 
 /// The open sessions of this process, of all slots.
@@ -49,6 +90,7 @@ impl Session {
 pub struct SessionMap {
     last: AtomicU64,
     open: RwLock<HashMap<u64, Arc<Session>>>,
+    shelves: RwLock<Vec<(SlotId, Arc<Shelf>)>>,
 }
 
 impl SessionMap {
@@ -59,17 +101,20 @@ impl SessionMap {
 
     /// Open sessions of a slot: all, and the read/write ones.
     pub fn count(&self, slot: SlotId) -> (u64, u64) {
-        self.open
-            .read()
-            .values()
-            .filter(|session| session.slot.id == slot)
-            .fold((0, 0), |(all, rw), session| (all + 1, rw + u64::from(session.read_write)))
+        self.shelf(slot).sessions()
     }
 
     /// Somebody logged out of the slot's token: private session objects and the operations that use them are gone.
-    pub(crate) fn logged_out(&self, _slot: SlotId) {}
+    /// Called without the token's locks: sessions come before it in the lock order.
+    pub(crate) fn logged_out(&self, slot: SlotId) {
+        self.shelf(slot).logged_out();
+        let sessions: Vec<_> = self.open.read().values().filter(|session| session.slot.id == slot).cloned().collect();
+        for session in sessions {
+            session.operations().end_private();
+        }
+    }
 
-    /// Closes every session, of one slot or of all; what C_CloseAllSessions and C_Finalize need. Tokens without a
+    /// Closes every session, of one slot or of all; what `C_CloseAllSessions` and `C_Finalize` need. Tokens without a
     /// session are logged out.
     pub(crate) fn close_all(&self, slot: Option<SlotId>) {
         let mut closed = Vec::new();
@@ -81,8 +126,47 @@ impl SessionMap {
             !goes
         });
         for session in closed {
-            session.slot.token.log_out();
+            Self::closed(&session);
         }
+    }
+
+    fn open(&self, slot: Arc<Slot>, read_write: bool) -> SessionHandle {
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let objects = self.shelf(slot.id);
+        objects.session_opened(read_write);
+        let session = Session { slot, read_write, number, shelf: objects, operations: Mutex::default() };
+        self.open.write().insert(number, Arc::new(session));
+        SessionHandle(number)
+    }
+
+    fn close(&self, session: SessionHandle) -> Result<()> {
+        let gone = self.open.write().remove(&session.0).ok_or(Code::SessionHandleInvalid)?;
+        Self::closed(&gone);
+        Ok(())
+    }
+
+    /// The session is out of the map: its objects go, its operations end, and with the last one the login (5.6.6).
+    fn closed(session: &Session) {
+        *session.operations.lock() = Operations::default();
+        if session.shelf.session_closed(session.number, session.read_write) {
+            session.slot.token.log_out();
+            session.shelf.logged_out();
+        }
+    }
+
+    fn shelf(&self, slot: SlotId) -> Arc<Shelf> {
+        let find = |shelves: &[(SlotId, Arc<Shelf>)]| {
+            shelves.iter().find(|(id, _)| *id == slot).map(|(_, shelf)| shelf.clone())
+        };
+        if let Some(shelf) = find(&self.shelves.read()) {
+            return shelf;
+        }
+        let mut shelves = self.shelves.write();
+        find(&shelves).unwrap_or_else(|| {
+            let new = Arc::<Shelf>::default();
+            shelves.push((slot, new.clone()));
+            new
+        })
     }
 }
 
@@ -97,19 +181,12 @@ pub fn open(slot: SlotId, flags: u64) -> Result<SessionHandle> {
     if !read_write && slot.token.login_state() == LoginState::SecurityOfficer {
         return Err(Code::SessionReadWriteSoExists.into());
     }
-    let handle = library.sessions.last.fetch_add(1, Ordering::Relaxed) + 1;
-    library.sessions.open.write().insert(handle, Arc::new(Session { slot, read_write }));
-    Ok(SessionHandle(handle))
+    Ok(library.sessions.open(slot, read_write))
 }
 
 /// `C_CloseSession`.
 pub fn close(session: SessionHandle) -> Result<()> {
-    let library = Library::current()?;
-    let gone = library.sessions.open.write().remove(&session.0).ok_or(Code::SessionHandleInvalid)?;
-    if library.sessions.count(gone.slot.id).0 == 0 {
-        gone.slot.token.log_out();
-    }
-    Ok(())
+    Library::current()?.sessions.close(session)
 }
 
 /// `C_CloseAllSessions`.
@@ -122,25 +199,38 @@ pub fn close_all(slot: SlotId) -> Result<()> {
 
 /// `C_GetSessionInfo`.
 pub fn info(session: SessionHandle) -> Result<SessionInfo> {
-    let session = Library::current()?.sessions.get(session)?;
-    let state = match (session.slot.token.login_state(), session.read_write) {
-        (LoginState::Public, false) => cryptoki_sys::CKS_RO_PUBLIC_SESSION,
-        (LoginState::User, false) => cryptoki_sys::CKS_RO_USER_FUNCTIONS,
-        (LoginState::Public, true) => cryptoki_sys::CKS_RW_PUBLIC_SESSION,
-        (LoginState::User, true) => cryptoki_sys::CKS_RW_USER_FUNCTIONS,
-        (LoginState::SecurityOfficer, _) => cryptoki_sys::CKS_RW_SO_FUNCTIONS,
-    };
-    let write = if session.read_write { cryptoki_sys::CKF_RW_SESSION } else { 0 };
-    Ok(SessionInfo { slot: session.slot.id, state, flags: cryptoki_sys::CKF_SERIAL_SESSION | write, device_error: 0 })
+    Ok(Library::current()?.sessions.get(session)?.info())
 }
 
-/// `C_SessionCancel`: `flags` are `CKF_` flags of operations.
-pub fn cancel(session: SessionHandle, _flags: u64) -> Result<()> {
-    Library::current()?.sessions.get(session).map(drop)
+/// `C_SessionCancel`: `flags` are `CKF_` flags of operations; kinds that are not active, or that this library has not,
+/// have nothing to cancel.
+pub fn cancel(session: SessionHandle, flags: u64) -> Result<()> {
+    let session = Library::current()?.sessions.get(session)?;
+    session.operations().cancel(flags);
+    Ok(())
 }
 
 /// `C_GetFunctionStatus` and `C_CancelFunction`: `CKR_FUNCTION_NOT_PARALLEL` for a live session.
 pub fn not_parallel(session: SessionHandle) -> Result<()> {
     Library::current()?.sessions.get(session)?;
     Err(Code::FunctionNotParallel.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states_are_the_table_of_the_standard() {
+        use LoginState::{Public, SecurityOfficer, User};
+        for (login, read_write, expected) in [
+            (Public, false, cryptoki_sys::CKS_RO_PUBLIC_SESSION),
+            (Public, true, cryptoki_sys::CKS_RW_PUBLIC_SESSION),
+            (User, false, cryptoki_sys::CKS_RO_USER_FUNCTIONS),
+            (User, true, cryptoki_sys::CKS_RW_USER_FUNCTIONS),
+            (SecurityOfficer, true, cryptoki_sys::CKS_RW_SO_FUNCTIONS),
+        ] {
+            assert_eq!(state(login, read_write), expected, "{login:?} {read_write}");
+        }
+    }
 }

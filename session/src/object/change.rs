@@ -1,0 +1,140 @@
+//! Changing objects: `C_SetAttributeValue` and `C_CopyObject` (PKCS#11 v3.2, 4.1.2 and 4.1.3).
+
+use transport::partition::FacetKind;
+
+use crate::attribute::family::Family;
+use crate::attribute::set::Attributes;
+use crate::attribute::{Attribute, AttributeType as A, table};
+use crate::object::model::{Holding, Object};
+use crate::object::template::{about, read};
+use crate::{Code, Result};
+
+/// What changes the object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Change {
+    /// `C_SetAttributeValue`.
+    Set,
+    /// `C_CopyObject`, which may also change the four special attributes of 4.1.3.
+    Copy,
+}
+
+/// The attributes of `object` as the template changes them: `CKR_ATTRIBUTE_READ_ONLY` where one may not be changed, or not
+/// in this direction.
+pub(crate) fn changed(
+    object: &Object,
+    template: &[Attribute],
+    change: Change,
+    security_officer: bool,
+) -> Result<Attributes> {
+    let mut attributes = object.attributes.clone();
+    for (kind, value) in read(template)?.iter() {
+        let row = table::row(kind, object.family)
+            .ok_or_else(|| Code::TemplateInconsistent.because(format_args!("{kind:?} of {:?}", object.family)))?;
+        if row.notes(7) {
+            return Err(about(Code::AttributeReadOnly, kind));
+        }
+        let now = object.attributes.bytes(kind);
+        // Saying what already is changes nothing: consumers copy with whole templates.
+        if now == Some(value) && change == Change::Copy {
+            continue;
+        }
+        let special = change == Change::Copy && COPY_CHANGES.contains(&kind);
+        let by_officer = row.notes(10) && (security_officer || value == [0]);
+        let lowers = kind == A::WRAP_WITH_TRUSTED && value == [1];
+        if !(row.notes(8) || special || by_officer || lowers) {
+            return Err(about(Code::AttributeReadOnly, kind));
+        }
+        if (row.notes(11) && now == Some(&[1]) && value != [1]) || (row.notes(12) && now == Some(&[0]) && value != [0])
+        {
+            return Err(about(Code::AttributeReadOnly, kind));
+        }
+        if kind == A::PUBLIC_KEY_INFO && now != Some(value) {
+            return Err(about(Code::AttributeValueInvalid, kind));
+        }
+        if value == [1] && now != Some(&[1]) && !possible(object, kind) {
+            return Err(
+                Code::AttributeReadOnly.because(format_args!("{kind:?}: the key is in the HSM for another use"))
+            );
+        }
+        attributes.set(kind, value);
+    }
+    // A copy of a private object must not be less private than it: its value is the same.
+    if object.is_private() && !attributes.flag(A::PRIVATE) && object.family.is_hidden() {
+        return Err(Code::TemplateInconsistent.because("CKA_PRIVATE of a key cannot be taken back"));
+    }
+    if attributes.flag(A::ALWAYS_AUTHENTICATE) && !attributes.flag(A::PRIVATE) {
+        return Err(about(Code::TemplateInconsistent, A::ALWAYS_AUTHENTICATE));
+    }
+    Ok(attributes)
+}
+
+/// Whether a permission can be given to a key where it is: a key in the HSM has the uses that it was made for (design 4).
+fn possible(object: &Object, kind: A) -> bool {
+    let Holding::Hsm(key) = &object.holding else { return true };
+    let facets: &[FacetKind] = match (object.family, kind) {
+        (Family::RsaPrivate, A::SIGN | A::SIGN_RECOVER) => &[FacetKind::RsaSign],
+        (Family::RsaPrivate, A::DECRYPT | A::UNWRAP | A::DECAPSULATE) => &[FacetKind::RsaDecrypt],
+        (Family::EcPrivate, A::SIGN) => &[FacetKind::EcSign],
+        (Family::EcPrivate, A::DERIVE | A::DECAPSULATE) => &[FacetKind::EcDerive],
+        (Family::Secret, A::ENCRYPT | A::DECRYPT | A::WRAP | A::UNWRAP) => &[FacetKind::AesCbc, FacetKind::AesGcm],
+        (Family::Secret, A::SIGN | A::VERIFY) => &[FacetKind::HmacSha256, FacetKind::HmacSha384, FacetKind::HmacSha512],
+        (Family::Secret, A::DERIVE) => &[FacetKind::Secret],
+        _ => return true,
+    };
+    facets.iter().any(|facet| key.can(*facet))
+}
+
+/// 4.1.3: "plus the four special attributes CKA_TOKEN, CKA_PRIVATE, CKA_MODIFIABLE and CKA_DESTROYABLE".
+const COPY_CHANGES: [A; 4] = [A::TOKEN, A::PRIVATE, A::MODIFIABLE, A::DESTROYABLE];
+
+#[cfg(test)]
+mod tests {
+    use mechanisms::ck::{KeyType, ObjectClass};
+
+    use super::*;
+    use crate::attribute::AttributeValue;
+
+    fn flag(kind: A, value: u8) -> Attribute {
+        Attribute { kind, value: AttributeValue::Bytes(vec![value].into()) }
+    }
+
+    fn key() -> Object {
+        let mut attributes = Attributes::default();
+        attributes.set_number(A::CLASS, ObjectClass::SECRET_KEY.0);
+        attributes.set_number(A::KEY_TYPE, KeyType::AES.0);
+        for (kind, value) in
+            [(A::SENSITIVE, true), (A::EXTRACTABLE, false), (A::PRIVATE, true), (A::TOKEN, false), (A::SIGN, false)]
+        {
+            attributes.set_flag(kind, value);
+        }
+        Object::new(attributes, Holding::Sealed([0; 4].into())).unwrap()
+    }
+
+    #[test]
+    fn only_what_may_change_does() {
+        for (change, attribute, code) in [
+            (Change::Set, flag(A::SIGN, 1), None),
+            (Change::Set, flag(A::LABEL, 65), None),
+            (Change::Set, flag(A::SENSITIVE, 0), Some(Code::AttributeReadOnly)),
+            (Change::Set, flag(A::SENSITIVE, 1), None),
+            (Change::Set, flag(A::EXTRACTABLE, 1), Some(Code::AttributeReadOnly)),
+            (Change::Copy, flag(A::EXTRACTABLE, 1), Some(Code::AttributeReadOnly)),
+            (Change::Set, flag(A::TOKEN, 1), Some(Code::AttributeReadOnly)),
+            (Change::Copy, flag(A::TOKEN, 1), None),
+            (Change::Copy, flag(A::PRIVATE, 0), Some(Code::TemplateInconsistent)),
+            (Change::Set, flag(A::LOCAL, 1), Some(Code::AttributeReadOnly)),
+            (Change::Copy, flag(A::VALUE, 1), Some(Code::AttributeReadOnly)),
+            (Change::Set, flag(A::TRUSTED, 1), Some(Code::AttributeReadOnly)),
+            (Change::Set, flag(A::MODULUS, 1), Some(Code::TemplateInconsistent)),
+            (Change::Set, flag(A(0x99999), 1), Some(Code::AttributeTypeInvalid)),
+        ] {
+            let outcome = changed(&key(), std::slice::from_ref(&attribute), change, false);
+            assert_eq!(outcome.as_ref().err().map(crate::Error::code), code, "{change:?} {attribute:?}");
+            if let Ok(attributes) = outcome {
+                let AttributeValue::Bytes(value) = &attribute.value else { panic!("bytes") };
+                assert_eq!(attributes.bytes(attribute.kind), Some(value.as_slice()));
+            }
+        }
+        assert!(changed(&key(), &[flag(A::TRUSTED, 1)], Change::Set, true).is_ok(), "the SO may trust");
+    }
+}

@@ -1,0 +1,159 @@
+//! Finding objects: `C_FindObjectsInit` takes a snapshot of the handles that match (PKCS#11 v3.2, 5.7.7).
+
+use std::collections::VecDeque;
+
+use mechanisms::ck::{KeyType, ObjectClass};
+
+use crate::Result;
+use crate::attribute::set::Attributes;
+use crate::attribute::{Attribute, AttributeType as A, AttributeValue};
+use crate::call::ObjectHandle;
+use crate::object::model::Object;
+use crate::object::read;
+use crate::object::shelf::Place;
+use crate::sessions::Session;
+use crate::token::{LoginState, Search, Token};
+
+/// What a template asks for.
+#[derive(Debug)]
+struct Wanted {
+    /// `CKA_TOKEN`, where it is given.
+    token: Option<bool>,
+    /// What the store narrows by.
+    search: Search,
+    /// What is left to compare on an opened object.
+    rest: Attributes,
+}
+
+/// The handles of the objects that match and that the session may see: token objects, then session objects.
+pub(crate) fn handles(session: &Session, template: &[Attribute]) -> Result<VecDeque<ObjectHandle>> {
+    let Some(wanted) = Wanted::of(template) else { return Ok(VecDeque::new()) };
+    let token = &session.slot.token;
+    let mut found = VecDeque::new();
+    if wanted.token != Some(false) {
+        for id in token.search(&wanted.search)? {
+            let place = Place::Token(id);
+            // A record is opened only where the store could not decide.
+            if wanted.rest.is_empty() || matches(session, place, &wanted.rest)? {
+                found.push_back(place.handle());
+            }
+        }
+    }
+    if wanted.token != Some(true) {
+        let user = token.login_state() == LoginState::User;
+        for (place, object) in session.shelf.session_objects() {
+            if (user || !object.is_private()) && wanted.narrowed(&object) && all_match(&object, &wanted.rest, token)? {
+                found.push_back(place.handle());
+            }
+        }
+    }
+    Ok(found)
+}
+
+impl Wanted {
+    /// `None` where nothing can match: an attribute given twice with two values, or a value no object can have.
+    fn of(template: &[Attribute]) -> Option<Self> {
+        let mut wanted = Self { token: None, search: Search::default(), rest: Attributes::default() };
+        for Attribute { kind, value } in template {
+            let AttributeValue::Bytes(bytes) = value else { return None };
+            let number = || <[u8; 8]>::try_from(bytes.as_slice()).ok().map(u64::from_le_bytes);
+            match *kind {
+                A::TOKEN => {
+                    let token = match bytes.as_slice() {
+                        [0] => false,
+                        [_] => true,
+                        _ => return None,
+                    };
+                    once(&mut wanted.token, token)?;
+                }
+                A::CLASS => once(&mut wanted.search.class, ObjectClass(number()?))?,
+                A::KEY_TYPE => once(&mut wanted.search.key_type, KeyType(number()?))?,
+                A::LABEL => once(&mut wanted.search.label, bytes.to_vec())?,
+                // Objects without the attribute have an empty column; only the object itself tells them apart.
+                A::ID if !bytes.is_empty() => once(&mut wanted.search.id, bytes.to_vec())?,
+                kind => {
+                    if wanted.rest.bytes(kind).is_some_and(|before| before != bytes.as_slice()) {
+                        return None;
+                    }
+                    wanted.rest.set(kind, bytes.to_vec());
+                }
+            }
+        }
+        Some(wanted)
+    }
+
+    /// What [`Search`] does, for a session object.
+    fn narrowed(&self, object: &Object) -> bool {
+        let is =
+            |kind, wanted: Option<&[u8]>| wanted.is_none_or(|wanted| object.attributes.bytes(kind) == Some(wanted));
+        self.search.class.is_none_or(|class| class == object.family.class())
+            && self.search.key_type.is_none_or(|key_type| Some(key_type) == object.key_type())
+            && is(A::LABEL, self.search.label.as_deref())
+            && is(A::ID, self.search.id.as_deref())
+    }
+}
+
+fn once<T: PartialEq>(place: &mut Option<T>, value: T) -> Option<()> {
+    match place {
+        Some(before) => (*before == value).then_some(()),
+        None => {
+            *place = Some(value);
+            Some(())
+        }
+    }
+}
+
+/// An object that went since the store answered does not match.
+fn matches(session: &Session, place: Place, rest: &Attributes) -> Result<bool> {
+    match session.shelf.object(&session.slot.token, place)? {
+        Some(object) => all_match(&object, rest, &session.slot.token),
+        None => Ok(false),
+    }
+}
+
+fn all_match(object: &Object, rest: &Attributes, token: &Token) -> Result<bool> {
+    for (kind, wanted) in rest.iter() {
+        if !read::matches(object, kind, wanted, token)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(kind: A, value: &[u8]) -> Attribute {
+        Attribute { kind, value: AttributeValue::Bytes(value.to_vec().into()) }
+    }
+
+    #[test]
+    fn indexed_attributes_leave_nothing_to_compare() {
+        let wanted = Wanted::of(&[
+            bytes(A::TOKEN, &[1]),
+            bytes(A::CLASS, &ObjectClass::PRIVATE_KEY.0.to_le_bytes()),
+            bytes(A::KEY_TYPE, &KeyType::EC.0.to_le_bytes()),
+            bytes(A::ID, &[7]),
+            bytes(A::LABEL, b"x"),
+        ])
+        .unwrap();
+        assert!(wanted.rest.is_empty());
+        assert_eq!((wanted.token, wanted.search.class), (Some(true), Some(ObjectClass::PRIVATE_KEY)));
+        assert_eq!((wanted.search.id.as_deref(), wanted.search.label.as_deref()), (Some(&[7][..]), Some(&b"x"[..])));
+    }
+
+    #[test]
+    fn what_cannot_be_matches_nothing() {
+        assert!(Wanted::of(&[bytes(A::CLASS, &[1])]).is_none());
+        assert!(Wanted::of(&[bytes(A::ID, &[1]), bytes(A::ID, &[2])]).is_none());
+        assert!(Wanted::of(&[bytes(A::SIGN, &[1]), bytes(A::SIGN, &[0])]).is_none());
+        assert!(Wanted::of(&[bytes(A::SIGN, &[1]), bytes(A::SIGN, &[1])]).is_some());
+    }
+
+    #[test]
+    fn an_empty_id_is_compared_on_the_object() {
+        let wanted = Wanted::of(&[bytes(A::ID, &[])]).unwrap();
+        assert!(wanted.search.id.is_none() && wanted.rest.has(A::ID));
+    }
+}

@@ -1,0 +1,237 @@
+//! The objects of one slot in this process: the session objects, and the token objects that were opened lately.
+//!
+//! Handles: a token object's is twice its number in the store, a session object's is odd and never used twice.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::call::ObjectHandle;
+use crate::object::model::Object;
+use crate::object::record;
+use crate::sessions::Session;
+use crate::token::{LoginState, ObjectId, Token};
+use crate::{Code, Result};
+
+/// Where an object lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the token's store.
+    Token(ObjectId),
+    /// In the memory of this process.
+    Session(u64),
+}
+
+impl Place {
+    /// The place that a handle names.
+    pub(crate) fn of(handle: ObjectHandle) -> Self {
+        if handle.0 & 1 == 1 { Self::Session(handle.0 >> 1) } else { Self::Token(ObjectId(handle.0 >> 1)) }
+    }
+
+    /// The handle that names it.
+    pub(crate) fn handle(self) -> ObjectHandle {
+        match self {
+            Self::Token(id) => ObjectHandle(id.0 << 1),
+            Self::Session(number) => ObjectHandle((number << 1) | 1),
+        }
+    }
+}
+
+/// See the module's text. `Send + Sync`.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf {
+    /// Open sessions: all, and the read/write ones.
+    open: Mutex<(u64, u64)>,
+    last: AtomicU64,
+    session_objects: RwLock<SessionObjects>,
+    opened: RwLock<Opened>,
+}
+
+/// The session objects by number, and how many each session has, so that the usual session, which leaves nothing behind,
+/// is closed without a look at them.
+#[derive(Debug, Default)]
+struct SessionObjects {
+    kept: BTreeMap<u64, Kept>,
+    owned: HashMap<u64, usize>,
+}
+
+impl SessionObjects {
+    fn retain(&mut self, stays: impl Fn(&Kept) -> bool) {
+        self.kept.retain(|_, kept| stays(kept));
+        self.owned.clear();
+        for kept in self.kept.values() {
+            *self.owned.entry(kept.owner).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Kept> {
+        let gone = self.kept.remove(&number)?;
+        if let Some(count) = self.owned.get_mut(&gone.owner) {
+            *count -= 1;
+            if *count == 0 {
+                self.owned.remove(&gone.owner);
+            }
+        }
+        Some(gone)
+    }
+}
+
+/// A session object and the session that made it.
+#[derive(Debug)]
+struct Kept {
+    owner: u64,
+    object: Arc<Object>,
+}
+
+/// Token objects as they were at a generation of the store.
+#[derive(Debug, Default)]
+struct Opened {
+    generation: u64,
+    objects: HashMap<ObjectId, Arc<Object>>,
+}
+
+impl Shelf {
+    /// Counts a session in.
+    pub(crate) fn session_opened(&self, read_write: bool) {
+        let mut open = self.open.lock();
+        open.0 += 1;
+        open.1 += u64::from(read_write);
+    }
+
+    /// Counts a session out and drops its objects; whether it was the last.
+    pub(crate) fn session_closed(&self, number: u64, read_write: bool) -> bool {
+        let owns = self.session_objects.read().owned.contains_key(&number);
+        if owns {
+            self.session_objects.write().retain(|kept| kept.owner != number);
+        }
+        let mut open = self.open.lock();
+        open.0 = open.0.saturating_sub(1);
+        open.1 = open.1.saturating_sub(u64::from(read_write));
+        open.0 == 0
+    }
+
+    /// Open sessions: all, and the read/write ones.
+    pub(crate) fn sessions(&self) -> (u64, u64) {
+        *self.open.lock()
+    }
+
+    /// Nobody is logged in any more: private objects go out of memory.
+    pub(crate) fn logged_out(&self) {
+        self.session_objects.write().retain(|kept| !kept.object.is_private());
+        self.opened.write().objects.clear();
+    }
+
+    /// Takes a session object in, owned by session `owner`.
+    pub(crate) fn keep(&self, owner: u64, object: Object) -> Place {
+        let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut objects = self.session_objects.write();
+        objects.kept.insert(number, Kept { owner, object: Arc::new(object) });
+        *objects.owned.entry(owner).or_default() += 1;
+        Place::Session(number)
+    }
+
+    /// The session objects, oldest first.
+    pub(crate) fn session_objects(&self) -> Vec<(Place, Arc<Object>)> {
+        let objects = self.session_objects.read();
+        objects.kept.iter().map(|(number, kept)| (Place::Session(*number), kept.object.clone())).collect()
+    }
+
+    /// The object at a place, or `None`; private objects only while the user is logged in.
+    pub(crate) fn object(&self, token: &Token, place: Place) -> Result<Option<Arc<Object>>> {
+        let object = match place {
+            Place::Session(number) => self.session_objects.read().kept.get(&number).map(|kept| kept.object.clone()),
+            Place::Token(id) => self.token_object(token, id)?,
+        };
+        Ok(object.filter(|object| !object.is_private() || token.login_state() == LoginState::User))
+    }
+
+    fn token_object(&self, token: &Token, id: ObjectId) -> Result<Option<Arc<Object>>> {
+        if id.0 == 0 {
+            return Ok(None);
+        }
+        // Read before the record: what is remembered is never older than the generation that it is remembered under.
+        let generation = token.generation()?;
+        {
+            let opened = self.opened.read();
+            if opened.generation == generation
+                && let Some(object) = opened.objects.get(&id)
+            {
+                return Ok(Some(object.clone()));
+            }
+        }
+        let Some(record) = token.fetch(id)? else { return Ok(None) };
+        let object = Arc::new(record::decode(&record)?);
+        let mut opened = self.opened.write();
+        if opened.generation != generation || opened.objects.len() >= MOST_OPENED {
+            opened.objects.clear();
+            opened.generation = generation;
+        }
+        opened.objects.insert(id, object.clone());
+        Ok(Some(object))
+    }
+
+    /// Puts a changed object in the place of the old one; `CKR_OBJECT_HANDLE_INVALID` where that is gone.
+    pub(crate) fn replace(&self, token: &Token, place: Place, object: Object) -> Result<()> {
+        match place {
+            Place::Token(id) => token.replace(id, &record::encode(&object)),
+            Place::Session(number) => {
+                let mut objects = self.session_objects.write();
+                let kept = objects.kept.get_mut(&number).ok_or(Code::ObjectHandleInvalid)?;
+                kept.object = Arc::new(object);
+                Ok(())
+            }
+        }
+    }
+
+    /// Removes an object; `CKR_OBJECT_HANDLE_INVALID` where it is gone.
+    pub(crate) fn remove(&self, token: &Token, place: Place) -> Result<()> {
+        match place {
+            Place::Token(id) => token.remove(id),
+            Place::Session(number) => {
+                self.session_objects.write().remove(number).ok_or(Code::ObjectHandleInvalid)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Session {
+    /// The object that the handle names, as far as this session may see it; else `CKR_OBJECT_HANDLE_INVALID`.
+    pub(crate) fn object(&self, handle: ObjectHandle) -> Result<(Place, Arc<Object>)> {
+        let place = Place::of(handle);
+        let object = self.shelf.object(&self.slot.token, place)?.ok_or(Code::ObjectHandleInvalid)?;
+        Ok((place, object))
+    }
+
+    /// The key that the handle names; else `CKR_KEY_HANDLE_INVALID`.
+    pub(crate) fn key_object(&self, handle: ObjectHandle) -> Result<Arc<Object>> {
+        let object = self.shelf.object(&self.slot.token, Place::of(handle))?.ok_or(Code::KeyHandleInvalid)?;
+        if object.key_type().is_none() {
+            return Err(Code::KeyHandleInvalid.because("not a key"));
+        }
+        Ok(object)
+    }
+
+    /// Puts new objects where they belong, all or none: token objects in one transaction, session objects into this
+    /// session, which cannot fail.
+    pub(crate) fn put(&self, objects: Vec<Object>) -> Result<Vec<ObjectHandle>> {
+        let records: Vec<_> = objects.iter().filter(|object| object.is_token()).map(record::encode).collect();
+        let ids = if records.is_empty() { Vec::new() } else { self.slot.token.insert(&records)? };
+        let mut ids = ids.into_iter();
+        let mut handles = Vec::with_capacity(objects.len());
+        for object in objects {
+            let place = if object.is_token() {
+                ids.next().map(Place::Token)
+            } else {
+                Some(self.shelf.keep(self.number, object))
+            };
+            handles.push(place.ok_or_else(|| Code::GeneralError.because("the store lost an object"))?.handle());
+        }
+        Ok(handles)
+    }
+}
+
+/// Token objects that are kept open at most; past it all are let go.
+const MOST_OPENED: usize = 4096;

@@ -1,0 +1,297 @@
+//! Templates: read, checked against the table, completed with the defaults (PKCS#11 v3.2, 4.1).
+
+use mechanisms::ck::{KeyType, MechanismType, ObjectClass};
+use mechanisms::key::{KeyRequest, Policy};
+
+use crate::attribute::family::{Families, Family};
+use crate::attribute::set::Attributes;
+use crate::attribute::table::{self, Fallback, Shape};
+use crate::attribute::{Attribute, AttributeType as A, AttributeValue};
+use crate::{Code, Error, Result};
+
+/// What makes the object: decides which footnotes forbid and demand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Birth {
+    /// `C_CreateObject`: footnotes 1 and 2.
+    Create,
+    /// `C_GenerateKey`, `C_GenerateKeyPair`: footnotes 3 and 4.
+    Generate,
+    /// `C_DeriveKey`, which contributes what `C_UnwrapKey` does: footnotes 5 and 6.
+    Derive,
+}
+
+/// A template whose attributes are valid, of one family, and allowed.
+#[derive(Clone, Debug)]
+pub(crate) struct Draft {
+    pub(crate) family: Family,
+    pub(crate) given: Attributes,
+}
+
+/// What the function itself says of the object.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Implied {
+    pub(crate) class: Option<ObjectClass>,
+    pub(crate) key_type: Option<KeyType>,
+    /// Whether the SO is logged in: footnote 10.
+    pub(crate) security_officer: bool,
+}
+
+/// The attributes of a template, each once and of the right shape: `CKR_ATTRIBUTE_TYPE_INVALID`,
+/// `CKR_ATTRIBUTE_VALUE_INVALID`, `CKR_TEMPLATE_INCONSISTENT`.
+pub(crate) fn read(template: &[Attribute]) -> Result<Attributes> {
+    let mut given = Attributes::default();
+    for Attribute { kind, value } in template {
+        let shape = table::shape(*kind).ok_or_else(|| about(Code::AttributeTypeInvalid, *kind))?;
+        let AttributeValue::Bytes(bytes) = value else {
+            return Err(Code::TemplateInconsistent.because(format_args!("{kind:?}: keys here do not wrap keys")));
+        };
+        let bytes = shaped(shape, bytes).ok_or_else(|| about(Code::AttributeValueInvalid, *kind))?;
+        // "Library developers are encouraged to behave as though the attribute had only appeared once" (4.1.1).
+        if given.bytes(*kind).is_some_and(|before| before != bytes) {
+            return Err(Code::TemplateInconsistent.because(format_args!("{kind:?} twice, with two values")));
+        }
+        given.set(*kind, bytes);
+    }
+    Ok(given)
+}
+
+/// A value as it is stored, where it has the shape.
+fn shaped(shape: Shape, value: &[u8]) -> Option<&[u8]> {
+    let fits = match shape {
+        Shape::Bool => matches!(value, [0 | 1]),
+        Shape::Number => value.len() == size_of::<u64>(),
+        Shape::Bytes => true,
+        Shape::BigInteger => return Some(&value[value.iter().take_while(|byte| **byte == 0).count()..]),
+        Shape::Date => value.is_empty() || (value.len() == 8 && value.iter().all(u8::is_ascii_digit)),
+        Shape::Mechanisms => value.len().is_multiple_of(size_of::<u64>()),
+        Shape::Template => false,
+    };
+    fits.then_some(value)
+}
+
+impl Draft {
+    /// The draft of a new object.
+    pub(crate) fn new(template: &[Attribute], birth: Birth, implied: Implied) -> Result<Self> {
+        let mut given = read(template)?;
+        let class = settle(&mut given, A::CLASS, implied.class.map(|class| class.0))?
+            .ok_or_else(|| about(Code::TemplateIncomplete, A::CLASS))?;
+        let key_type = settle(&mut given, A::KEY_TYPE, implied.key_type.map(|key_type| key_type.0))?;
+        let family = Family::of(ObjectClass(class), key_type.map(KeyType)).map_err(|error| {
+            // A class or type that does not go with what the function makes is a contradiction, not a bad value.
+            if birth == Birth::Create { error } else { Code::TemplateInconsistent.because(error) }
+        })?;
+        for (kind, value) in given.iter() {
+            let row = table::row(kind, family)
+                .ok_or_else(|| Code::TemplateInconsistent.because(format_args!("{kind:?} is not one of {family:?}")))?;
+            let forbidden = match birth {
+                Birth::Create => row.notes(2),
+                Birth::Generate => row.notes(4),
+                Birth::Derive => row.notes(6),
+            };
+            if forbidden || (row.notes(10) && value == [1] && !implied.security_officer) {
+                return Err(about(Code::AttributeReadOnly, kind));
+            }
+        }
+        let missing = table::rows(family).find(|row| {
+            let demanded = match birth {
+                Birth::Create => row.notes(1),
+                Birth::Generate => row.notes(3),
+                Birth::Derive => false,
+            };
+            demanded && !given.has(row.kind)
+        });
+        match missing {
+            Some(row) => Err(about(Code::TemplateIncomplete, row.kind)),
+            None => Ok(Self { family, given }),
+        }
+    }
+
+    /// The attributes with the defaults of the table; computed ones are still missing.
+    pub(crate) fn complete(self) -> Result<Attributes> {
+        let Self { family, given } = self;
+        let mut attributes = given.clone();
+        for row in table::rows(family).filter(|row| !given.has(row.kind)) {
+            match row.fallback {
+                Fallback::Absent | Fallback::Computed => {}
+                Fallback::False => attributes.set_flag(row.kind, false),
+                Fallback::True => attributes.set_flag(row.kind, true),
+                Fallback::Empty => attributes.set(row.kind, []),
+                Fallback::Number(value) => attributes.set_number(row.kind, value),
+                Fallback::Chosen => attributes.set_flag(row.kind, chosen(row.kind, family, &given)),
+            }
+        }
+        consistent(family, &attributes)?;
+        Ok(attributes)
+    }
+}
+
+/// Where a template is silent on a token-specific flag, what consumers expect (`pkcs11-tool`, SunPKCS11 and
+/// pkcs11-provider make keys with few flags or none): a key can do what its type is for. A key that is asked to derive is
+/// for deriving: the device gives a key one use, so the others must be asked for too.
+fn chosen(kind: A, family: Family, given: &Attributes) -> bool {
+    let key_type = given.number(A::KEY_TYPE).map(KeyType);
+    let derives = given.flag(A::DERIVE);
+    match kind {
+        A::PRIVATE => family.is_hidden(),
+        A::ENCRYPT => family == Family::RsaPublic || key_type == Some(KeyType::AES),
+        A::DECRYPT => family == Family::RsaPrivate || key_type == Some(KeyType::AES),
+        A::VERIFY if Families::PUBLIC.contains(family) => true,
+        A::SIGN if family == Family::RsaPrivate => true,
+        A::SIGN | A::VERIFY => !derives && !matches!(key_type, Some(KeyType::AES | KeyType::HKDF)),
+        A::DERIVE => key_type == Some(KeyType::HKDF),
+        _ => false,
+    }
+}
+
+/// Rules between attributes.
+fn consistent(family: Family, attributes: &Attributes) -> Result<()> {
+    let flag = |kind| attributes.flag(kind);
+    if flag(A::ALWAYS_AUTHENTICATE) && !flag(A::PRIVATE) {
+        return Err(Code::TemplateInconsistent.because("CKA_ALWAYS_AUTHENTICATE without CKA_PRIVATE (4.10)"));
+    }
+    if family == Family::Certificate {
+        if attributes.number(A::CERTIFICATE_TYPE) != Some(cryptoki_sys::CKC_X_509) {
+            return Err(about(Code::AttributeValueInvalid, A::CERTIFICATE_TYPE));
+        }
+        // 4.6.3: "must be non-empty if CKA_URL is empty".
+        if attributes.bytes(A::VALUE) == Some(&[]) && attributes.bytes(A::URL) == Some(&[]) {
+            return Err(about(Code::TemplateIncomplete, A::VALUE));
+        }
+    }
+    Ok(())
+}
+
+/// What a completed template asks of a new private or secret key.
+pub(crate) fn request(attributes: &Attributes, policy: Policy) -> Result<KeyRequest> {
+    let flag = |kind| attributes.flag(kind);
+    let len = |kind| {
+        let number = attributes.number(kind).map(usize::try_from).transpose();
+        number.map_err(|_| about(Code::AttributeValueInvalid, kind))
+    };
+    let allowed = attributes.numbers(A::ALLOWED_MECHANISMS);
+    Ok(KeyRequest {
+        key_type: attributes.number(A::KEY_TYPE).map(KeyType),
+        value_len: len(A::VALUE_LEN)?,
+        modulus_bits: None,
+        public_exponent: None,
+        curve: None,
+        sign: flag(A::SIGN) || flag(A::SIGN_RECOVER) || flag(A::VERIFY),
+        decrypt: flag(A::DECRYPT) || flag(A::UNWRAP) || flag(A::ENCRYPT) || flag(A::WRAP),
+        derive: flag(A::DERIVE),
+        extractable: flag(A::EXTRACTABLE),
+        sensitive: flag(A::SENSITIVE),
+        token: flag(A::TOKEN),
+        allowed: allowed.map(|kinds| kinds.into_iter().map(MechanismType).collect()),
+        policy,
+    })
+}
+
+/// An error about one attribute.
+pub(crate) fn about(code: Code, kind: A) -> Error {
+    code.because(format_args!("{kind:?}"))
+}
+
+/// Joins what the template gives with what the function implies.
+fn settle(given: &mut Attributes, kind: A, implied: Option<u64>) -> Result<Option<u64>> {
+    match (given.number(kind), implied) {
+        (Some(given), Some(implied)) if given != implied => Err(about(Code::TemplateInconsistent, kind)),
+        (given @ Some(_), _) => Ok(given),
+        (None, Some(implied)) => {
+            given.set_number(kind, implied);
+            Ok(Some(implied))
+        }
+        (None, None) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(kind: A, value: &[u8]) -> Attribute {
+        Attribute { kind, value: AttributeValue::Bytes(value.to_vec().into()) }
+    }
+
+    fn number(kind: A, value: u64) -> Attribute {
+        bytes(kind, &value.to_le_bytes())
+    }
+
+    fn aes(more: &[Attribute]) -> Vec<Attribute> {
+        let mut template = vec![
+            number(A::CLASS, ObjectClass::SECRET_KEY.0),
+            number(A::KEY_TYPE, KeyType::AES.0),
+            bytes(A::VALUE, &[1; 16]),
+        ];
+        template.extend_from_slice(more);
+        template
+    }
+
+    fn create(template: &[Attribute]) -> Result<Attributes> {
+        Draft::new(template, Birth::Create, Implied::default())?.complete()
+    }
+
+    #[test]
+    fn a_silent_template_gets_the_defaults() {
+        let made = create(&aes(&[])).unwrap();
+        for on in [A::ENCRYPT, A::DECRYPT, A::SENSITIVE, A::PRIVATE, A::MODIFIABLE, A::COPYABLE, A::DESTROYABLE] {
+            assert!(made.flag(on), "{on:?}");
+        }
+        for off in [A::SIGN, A::VERIFY, A::DERIVE, A::EXTRACTABLE, A::TOKEN, A::WRAP, A::TRUSTED] {
+            assert!(made.has(off) && !made.flag(off), "{off:?}");
+        }
+        assert_eq!(made.bytes(A::LABEL), Some(&[][..]));
+    }
+
+    #[test]
+    fn a_key_that_derives_does_not_sign_unless_asked_to() {
+        let implied =
+            Implied { class: Some(ObjectClass::PRIVATE_KEY), key_type: Some(KeyType::EC), security_officer: false };
+        let made = |template: &[Attribute]| Draft::new(template, Birth::Generate, implied).unwrap().complete().unwrap();
+        assert!(made(&[]).flag(A::SIGN) && !made(&[]).flag(A::DERIVE));
+        assert!(!made(&[bytes(A::DERIVE, &[1])]).flag(A::SIGN));
+        assert!(made(&[bytes(A::DERIVE, &[1]), bytes(A::SIGN, &[1])]).flag(A::SIGN));
+    }
+
+    #[test]
+    fn refusals_have_the_codes_of_the_standard() {
+        for (more, code) in [
+            (bytes(A(0x999999), &[]), Code::AttributeTypeInvalid),
+            (bytes(A::TOKEN, &[]), Code::AttributeValueInvalid),
+            (bytes(A::TOKEN, &[2]), Code::AttributeValueInvalid),
+            (bytes(A::START_DATE, b"2026xx01"), Code::AttributeValueInvalid),
+            (bytes(A::VALUE, &[2; 16]), Code::TemplateInconsistent),
+            (bytes(A::MODULUS, &[2; 16]), Code::TemplateInconsistent),
+            (bytes(A::LOCAL, &[1]), Code::AttributeReadOnly),
+            (bytes(A::ALWAYS_SENSITIVE, &[1]), Code::AttributeReadOnly),
+            (number(A::VALUE_LEN, 16), Code::AttributeReadOnly),
+            (number(A::AZIHSM_RESIDENCY, 1), Code::AttributeReadOnly),
+            (bytes(A::TRUSTED, &[1]), Code::AttributeReadOnly),
+            (Attribute { kind: A::WRAP_TEMPLATE, value: AttributeValue::Template(vec![]) }, Code::TemplateInconsistent),
+        ] {
+            let error = create(&aes(std::slice::from_ref(&more))).unwrap_err();
+            assert_eq!(error, code, "{more:?}");
+        }
+        assert!(create(&aes(&[bytes(A::VALUE, &[1; 16]), bytes(A::TRUSTED, &[0])])).is_ok(), "the same value twice");
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let error = create(&aes(&[])[..2]).unwrap_err();
+        assert_eq!((error.code(), error.cause()), (Code::TemplateIncomplete, Some("CKA_VALUE")));
+        assert_eq!(create(&[]).unwrap_err(), Code::TemplateIncomplete);
+        let implied =
+            Implied { class: Some(ObjectClass::SECRET_KEY), key_type: Some(KeyType::AES), ..Implied::default() };
+        let generate = |template: &[Attribute]| Draft::new(template, Birth::Generate, implied).map(drop);
+        assert_eq!(generate(&[]).unwrap_err(), Code::TemplateIncomplete);
+        assert!(generate(&[number(A::VALUE_LEN, 16)]).is_ok());
+        let other = [number(A::VALUE_LEN, 16), number(A::KEY_TYPE, KeyType::RSA.0)];
+        assert_eq!(generate(&other).unwrap_err(), Code::TemplateInconsistent);
+        let value = [number(A::VALUE_LEN, 16), bytes(A::VALUE, &[0; 16])];
+        assert_eq!(generate(&value).unwrap_err(), Code::AttributeReadOnly);
+    }
+
+    #[test]
+    fn big_integers_lose_their_leading_zeros() {
+        assert_eq!(read(&[bytes(A::MODULUS, &[0, 0, 3, 0])]).unwrap().bytes(A::MODULUS), Some(&[3, 0][..]));
+    }
+}

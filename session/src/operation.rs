@@ -1,0 +1,353 @@
+//! The active operations of a session: one of each kind (PKCS#11 v3.2, 5.8.1 and its siblings: initialising an active
+//! kind is `CKR_OPERATION_ACTIVE`).
+//!
+//! An operation is taken out of its place to run and put back only for a size query, an answer that was too small, or a
+//! successful update. Every other outcome ends it, bad arguments too.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+use mechanisms::ck::{KeyType, MechanismType};
+use mechanisms::key::Key;
+use mechanisms::operation::{CipherOp, DigestOp, SignOp, VerifyOp};
+use mechanisms::params::Mechanism;
+use mechanisms::table::{self, Row};
+use zeroize::Zeroizing;
+
+use crate::attribute::AttributeType;
+use crate::call::{Argument, ObjectHandle, Reply, Room};
+use crate::object::model::Object;
+use crate::sessions::Session;
+use crate::{Code, Result};
+
+/// An operation in its place.
+pub(crate) struct Active<T: ?Sized> {
+    /// What the mechanism does.
+    pub(crate) run: Box<T>,
+    /// An update was made: only the final call may end it ("C_Sign cannot be used to terminate a multi-part
+    /// operation", 5.13.2, and so for its siblings).
+    multi_part: bool,
+    /// The key has `CKA_ALWAYS_AUTHENTICATE`, and the user has not been authenticated since the operation began.
+    awaits_user: bool,
+    /// Whether it uses a key that only the logged-in user may see.
+    private: bool,
+    /// The length of the answer is known only after the work, before it only a bound.
+    bound_only: bool,
+}
+
+/// A decryption whose answer did not fit: its input and its answer wait for the caller's next, bigger buffer. The exact
+/// length is known only after the work, and the standard lets a buffer be exactly as long as the answer (5.2).
+pub(crate) struct Unfit {
+    input: Vec<u8>,
+    answer: Zeroizing<Vec<u8>>,
+}
+
+/// The operations of one session.
+#[derive(Default)]
+pub(crate) struct Operations {
+    pub(crate) encrypt: Option<Active<dyn CipherOp>>,
+    pub(crate) decrypt: Option<Active<dyn CipherOp>>,
+    pub(crate) unfit: Option<Unfit>,
+    pub(crate) sign: Option<Active<dyn SignOp>>,
+    pub(crate) verify: Option<Active<dyn VerifyOp>>,
+    pub(crate) digest: Option<Active<dyn DigestOp>>,
+    /// Handles that `C_FindObjects` has not given out yet.
+    pub(crate) search: Option<VecDeque<ObjectHandle>>,
+}
+
+/// What a key is to be used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Encrypt,
+    Decrypt,
+    Sign,
+    Verify,
+    Derive,
+}
+
+impl Purpose {
+    fn attribute(self) -> AttributeType {
+        match self {
+            Self::Encrypt => AttributeType::ENCRYPT,
+            Self::Decrypt => AttributeType::DECRYPT,
+            Self::Sign => AttributeType::SIGN,
+            Self::Verify => AttributeType::VERIFY,
+            Self::Derive => AttributeType::DERIVE,
+        }
+    }
+}
+
+/// A key that may be used, with what the operation must remember of it.
+pub(crate) struct Permitted {
+    pub(crate) key: Key,
+    pub(crate) object: Arc<Object>,
+    awaits_user: bool,
+    private: bool,
+}
+
+impl<T: ?Sized> Active<T> {
+    /// An operation that was just initialised with a key.
+    pub(crate) fn keyed(run: Box<T>, permitted: &Permitted) -> Self {
+        Self {
+            run,
+            multi_part: false,
+            awaits_user: permitted.awaits_user,
+            private: permitted.private,
+            bound_only: false,
+        }
+    }
+
+    /// An operation without a key.
+    pub(crate) fn keyless(run: Box<T>) -> Self {
+        Self { run, multi_part: false, awaits_user: false, private: false, bound_only: false }
+    }
+
+    /// Says that only a bound of the answer's length is known before the work.
+    pub(crate) fn bounded(mut self, bound_only: bool) -> Self {
+        self.bound_only = bound_only;
+        self
+    }
+
+    /// Takes the operation out for a call in one part; ends it where an update was made before.
+    pub(crate) fn take_whole(place: &mut Option<Self>) -> Result<Self> {
+        let active = Self::take_part(place)?;
+        if active.multi_part {
+            return Err(Code::OperationActive.because("an operation in several parts is ended by its final call"));
+        }
+        Ok(active)
+    }
+
+    /// Takes the operation out for an update or a final call.
+    pub(crate) fn take_part(place: &mut Option<Self>) -> Result<Self> {
+        let active = place.take().ok_or(Code::OperationNotInitialized)?;
+        // 4.10: "Failing or omitting to re-authenticate ... will result in CKR_USER_NOT_LOGGED_IN".
+        if active.awaits_user {
+            return Err(Code::UserNotLoggedIn.because("CKA_ALWAYS_AUTHENTICATE: C_Login(CKU_CONTEXT_SPECIFIC) is due"));
+        }
+        Ok(active)
+    }
+
+    /// Puts the operation back, unchanged.
+    pub(crate) fn put_back(self, place: &mut Option<Self>) {
+        *place = Some(self);
+    }
+
+    /// Puts the operation back after an update.
+    pub(crate) fn go_on(mut self, place: &mut Option<Self>) {
+        self.multi_part = true;
+        *place = Some(self);
+    }
+}
+
+impl Operations {
+    /// Whether one waits for the user to authenticate.
+    pub(crate) fn await_user(&self) -> bool {
+        self.encrypt.as_ref().is_some_and(|active| active.awaits_user)
+            || self.decrypt.as_ref().is_some_and(|active| active.awaits_user)
+            || self.sign.as_ref().is_some_and(|active| active.awaits_user)
+            || self.verify.as_ref().is_some_and(|active| active.awaits_user)
+    }
+
+    /// The user authenticated: what waits may run.
+    pub(crate) fn user_authenticated(&mut self) {
+        for active in [&mut self.encrypt, &mut self.decrypt].into_iter().flatten() {
+            active.awaits_user = false;
+        }
+        if let Some(active) = &mut self.sign {
+            active.awaits_user = false;
+        }
+        if let Some(active) = &mut self.verify {
+            active.awaits_user = false;
+        }
+    }
+
+    /// Ends what uses a private key, because the user logged out.
+    pub(crate) fn end_private(&mut self) {
+        self.encrypt.take_if(|active| active.private);
+        self.decrypt.take_if(|active| active.private);
+        self.sign.take_if(|active| active.private);
+        self.verify.take_if(|active| active.private);
+        self.unfit = None;
+        self.search = None;
+    }
+
+    /// `C_SessionCancel`: ends the kinds that `flags` name.
+    pub(crate) fn cancel(&mut self, flags: u64) {
+        let named = |flag| flags & flag != 0;
+        if named(cryptoki_sys::CKF_ENCRYPT) {
+            self.encrypt = None;
+        }
+        if named(cryptoki_sys::CKF_DECRYPT) {
+            self.decrypt = None;
+            self.unfit = None;
+        }
+        if named(cryptoki_sys::CKF_SIGN) {
+            self.sign = None;
+        }
+        if named(cryptoki_sys::CKF_VERIFY) {
+            self.verify = None;
+        }
+        if named(cryptoki_sys::CKF_DIGEST) {
+            self.digest = None;
+        }
+        if named(cryptoki_sys::CKF_FIND_OBJECTS) {
+            self.search = None;
+        }
+    }
+}
+
+impl fmt::Debug for Operations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Operations")
+            .field("encrypt", &self.encrypt.is_some())
+            .field("decrypt", &self.decrypt.is_some())
+            .field("sign", &self.sign.is_some())
+            .field("verify", &self.verify.is_some())
+            .field("digest", &self.digest.is_some())
+            .field("search", &self.search.as_ref().map(VecDeque::len))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The mechanism's row, where it can do what `function` picks; else `CKR_MECHANISM_INVALID`.
+pub(crate) fn row<F>(mechanism: &Mechanism, function: impl Fn(&'static Row) -> Option<F>) -> Result<(&'static Row, F)> {
+    let row = table::row(mechanism.kind)
+        .ok_or_else(|| Code::MechanismInvalid.because(format_args!("{:?}", mechanism.kind)))?;
+    let start = function(row)
+        .ok_or_else(|| Code::MechanismInvalid.because(format_args!("{:?} cannot do this", mechanism.kind)))?;
+    Ok((row, start))
+}
+
+/// The key, where it may be used for `purpose` with this mechanism.
+///
+/// `CKR_KEY_HANDLE_INVALID` where there is no such key that the session may see, `CKR_KEY_TYPE_INCONSISTENT` where the
+/// mechanism does not take its type; that has priority over `CKR_KEY_FUNCTION_NOT_PERMITTED` (5.1.6), which is also the
+/// answer where its class has no such permission ("... implies that the key cannot be a private key", ibid.).
+pub(crate) fn permitted(session: &Session, handle: ObjectHandle, row: &Row, purpose: Purpose) -> Result<Permitted> {
+    let object = session.key_object(handle)?;
+    let key_type = object.key_type().ok_or(Code::KeyHandleInvalid)?;
+    check(&object, key_type, row, purpose)?;
+    let private = object.is_private();
+    let awaits_user = object.attributes.flag(AttributeType::ALWAYS_AUTHENTICATE);
+    let key = object.key(&session.slot.token)?;
+    Ok(Permitted { key, object, awaits_user, private })
+}
+
+fn check(object: &Object, key_type: KeyType, row: &Row, purpose: Purpose) -> Result<()> {
+    if !row.keys.contains(&key_type) {
+        return Err(Code::KeyTypeInconsistent.because(format_args!("{:?} with a {key_type:?} key", row.kind)));
+    }
+    let attribute = purpose.attribute();
+    if !object.attributes.flag(attribute) {
+        return Err(Code::KeyFunctionNotPermitted.because(format_args!("{attribute:?} is not true")));
+    }
+    let allowed = object.attributes.numbers(AttributeType::ALLOWED_MECHANISMS);
+    if allowed.is_some_and(|allowed| !allowed.iter().any(|kind| MechanismType(*kind) == row.kind)) {
+        return Err(Code::MechanismInvalid.because(format_args!("CKA_ALLOWED_MECHANISMS has no {:?}", row.kind)));
+    }
+    Ok(())
+}
+
+/// Drives encryption and decryption, which have the same shape.
+pub(crate) mod cipher {
+    use super::{Active, Argument, CipherOp, Code, Reply, Result, Room, Unfit, Zeroizing};
+
+    /// One cipher's place in a session, and where an answer waits that did not fit.
+    pub(crate) struct Place<'a> {
+        pub(crate) active: &'a mut Option<Active<dyn CipherOp>>,
+        /// `None` for encryption, whose lengths are known before the work.
+        pub(crate) unfit: Option<&'a mut Option<Unfit>>,
+    }
+
+    impl Place<'_> {
+        /// A message in one part.
+        pub(crate) fn whole(mut self, data: Argument<&[u8]>, room: Argument<Room>) -> Result<Reply> {
+            if let Some(reply) = self.waiting(data.as_ref().ok().copied(), &room) {
+                return reply;
+            }
+            let active = Active::take_whole(self.active)?;
+            let (data, room) = (data?, room?);
+            let bound = active.run.update_len(data.len()).saturating_add(active.run.final_len(data.len()));
+            if let Some(reply) = settled(&active, room, bound) {
+                active.put_back(self.active);
+                return Ok(reply);
+            }
+            let mut out = Zeroizing::new(Vec::with_capacity(bound));
+            active.run.whole(data, &mut out)?;
+            Ok(self.deliver(data, out, room))
+        }
+
+        /// A part.
+        pub(crate) fn update(self, part: Argument<&[u8]>, room: Argument<Room>) -> Result<Reply> {
+            let mut active = Active::take_part(self.active)?;
+            let (part, room) = (part?, room?);
+            let bound = active.run.update_len(part.len());
+            if let Some(reply) = room.settled(bound) {
+                active.put_back(self.active);
+                return Ok(reply);
+            }
+            let mut out = Zeroizing::new(Vec::with_capacity(bound));
+            active.run.update(part, &mut out)?;
+            active.go_on(self.active);
+            Ok(Reply::Bytes(out))
+        }
+
+        /// The rest.
+        pub(crate) fn finish(mut self, room: Argument<Room>) -> Result<Reply> {
+            if let Some(reply) = self.waiting(Some(&[]), &room) {
+                return reply;
+            }
+            let active = Active::take_part(self.active)?;
+            let room = room?;
+            let bound = active.run.final_len(0);
+            if let Some(reply) = settled(&active, room, bound) {
+                active.put_back(self.active);
+                return Ok(reply);
+            }
+            let mut out = Zeroizing::new(Vec::with_capacity(bound));
+            active.run.finish(&mut out)?;
+            Ok(self.deliver(&[], out, room))
+        }
+
+        fn deliver(&mut self, input: &[u8], answer: Zeroizing<Vec<u8>>, room: Room) -> Reply {
+            match room.settled(answer.len()) {
+                None => Reply::Bytes(answer),
+                Some(reply) => {
+                    if let Some(unfit) = &mut self.unfit {
+                        **unfit = Some(Unfit { input: input.to_vec(), answer });
+                    }
+                    reply
+                }
+            }
+        }
+
+        /// The answer that waits, if there is one and the caller asks for it again.
+        fn waiting(&mut self, input: Option<&[u8]>, room: &Argument<Room>) -> Option<Result<Reply>> {
+            let place = self.unfit.as_deref_mut()?;
+            let unfit = place.take()?;
+            let room = match room {
+                Ok(room) => *room,
+                Err(error) => return Some(Err(error.clone())),
+            };
+            if input != Some(unfit.input.as_slice()) {
+                return Some(Err(Code::ArgumentsBad.because("not the input whose answer did not fit")));
+            }
+            Some(Ok(match room.settled(unfit.answer.len()) {
+                None => Reply::Bytes(unfit.answer),
+                Some(reply) => {
+                    *place = Some(unfit);
+                    reply
+                }
+            }))
+        }
+    }
+
+    /// Where only a bound is known, a buffer below it is not too small yet.
+    fn settled(active: &Active<dyn CipherOp>, room: Room, bound: usize) -> Option<Reply> {
+        match room {
+            Room::Bytes(_) if active.bound_only => None,
+            _ => room.settled(bound),
+        }
+    }
+}
