@@ -28,10 +28,12 @@ pub mod log;
 pub mod login;
 pub mod object;
 pub(crate) mod operation;
+mod pin_slots;
 pub mod random;
 pub mod sessions;
 pub mod sign;
 pub mod slot;
+mod store;
 pub mod token;
 pub mod verify;
 

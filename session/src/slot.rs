@@ -1,12 +1,21 @@
 //! Slot and token management: `C_GetSlotList` to `C_SetPIN`.
 
-use mechanisms::ck::MechanismType;
-use zeroize::Zeroizing;
-
+use std::path::Path;
 use std::sync::Arc;
 
+use mechanisms::ck::MechanismType;
+use mechanisms::key::Policy;
+use mechanisms::table::{self, Row};
+use transport::channel::Device;
+use transport::emulator::{self, Emulator};
+use zeroize::Zeroizing;
+
 use crate::call::{Argument, SessionHandle, SlotId};
-use crate::token::Token;
+use crate::config::{Config, Transport};
+use crate::library::Library;
+use crate::pin_slots::{PIN_LEN, Role};
+use crate::store::Store;
+use crate::token::{Facts, Opener, Token};
 use crate::{Code, Result};
 
 /// A slot: one partition, which is always there. `Send + Sync`.
@@ -72,47 +81,180 @@ pub struct MechanismInfo {
 /// A PIN as the boundary read it; `None` is a null pointer (protected authentication path, which this token has not).
 pub type Pin = Argument<Option<Zeroizing<Vec<u8>>>>;
 
-/// `C_GetSlotList`.
+/// `C_GetSlotList`. Every slot has its token in it, always.
 pub fn slots(_token_present: bool) -> Result<Vec<SlotId>> {
-    Err(Code::FunctionNotSupported.into())
+    Ok(Library::current()?.slots.iter().map(|slot| slot.id).collect())
 }
 
 /// `C_GetSlotInfo`.
-pub fn slot_info(_slot: SlotId) -> Result<SlotInfo> {
-    Err(Code::FunctionNotSupported.into())
+pub fn slot_info(slot: SlotId) -> Result<SlotInfo> {
+    Library::current()?.slot(slot)?;
+    Ok(SlotInfo {
+        description: "Azure Integrated HSM (emulated)".to_owned(),
+        manufacturer: MANUFACTURER.to_owned(),
+        // No CKF_HW_SLOT: an emulated partition is no hardware.
+        flags: cryptoki_sys::CKF_TOKEN_PRESENT,
+        hardware: (0, 0),
+        firmware: (0, 0),
+    })
 }
 
 /// `C_GetTokenInfo`.
-pub fn token_info(_slot: SlotId) -> Result<TokenInfo> {
-    Err(Code::FunctionNotSupported.into())
+pub fn token_info(slot: SlotId) -> Result<TokenInfo> {
+    let library = Library::current()?;
+    let facts = library.slot(slot)?.token.facts()?;
+    let (sessions, rw_sessions) = library.sessions.count(slot);
+    let (min, max) = (*PIN_LEN.start() as u64, *PIN_LEN.end() as u64);
+    Ok(TokenInfo {
+        label: facts.row.as_ref().map_or([b' '; 32], |row| row.label),
+        manufacturer: MANUFACTURER.to_owned(),
+        model: "AziHSM emulated".to_owned(),
+        serial: facts.identity.serial.chars().take(16).collect(),
+        flags: token_flags(&facts),
+        sessions,
+        rw_sessions,
+        pin_len: (min, max),
+        hardware: (0, 0),
+        firmware: version(&facts.identity.firmware),
+    })
 }
 
-/// `C_WaitForSlotEvent`: `CKR_NO_EVENT` is the boundary's, from `None`.
-pub fn wait_for_slot_event(_block: bool) -> Result<Option<SlotId>> {
-    Err(Code::FunctionNotSupported.into())
+/// `C_WaitForSlotEvent`: `CKR_NO_EVENT` is the boundary's, from `None`. No slot ever has an event, so waiting for one
+/// would be waiting for ever: refused.
+pub fn wait_for_slot_event(block: bool) -> Result<Option<SlotId>> {
+    Library::current()?;
+    if block { Err(Code::FunctionNotSupported.because("no slot of this library ever has an event")) } else { Ok(None) }
 }
 
 /// `C_GetMechanismList`.
-pub fn mechanisms(_slot: SlotId) -> Result<Vec<MechanismType>> {
-    Err(Code::FunctionNotSupported.into())
+pub fn mechanisms(slot: SlotId) -> Result<Vec<MechanismType>> {
+    let library = Library::current()?;
+    library.slot(slot)?;
+    Ok(table::rows().filter(|row| allowed(row, library.config.policy)).map(|row| row.kind).collect())
 }
 
 /// `C_GetMechanismInfo`.
-pub fn mechanism_info(_slot: SlotId, _kind: MechanismType) -> Result<MechanismInfo> {
-    Err(Code::FunctionNotSupported.into())
+pub fn mechanism_info(slot: SlotId, kind: MechanismType) -> Result<MechanismInfo> {
+    let library = Library::current()?;
+    library.slot(slot)?;
+    let row = table::row(kind).filter(|row| allowed(row, library.config.policy)).ok_or(Code::MechanismInvalid)?;
+    Ok(MechanismInfo { min: row.min_size as u64, max: row.max_size as u64, flags: row.flags() })
 }
 
 /// `C_InitToken`.
-pub fn init_token(_slot: SlotId, _so_pin: Pin, _label: Argument<[u8; 32]>) -> Result<()> {
-    Err(Code::FunctionNotSupported.into())
+pub fn init_token(slot: SlotId, so_pin: Pin, label: Argument<[u8; 32]>) -> Result<()> {
+    let library = Library::current()?;
+    let slot = library.slot(slot)?;
+    let label = label?;
+    if library.sessions.count(slot.id).0 > 0 {
+        return Err(Code::SessionExists.into());
+    }
+    slot.token.initialize(&so_pin, label).map_err(|error| match error.code() {
+        // The standard's list for C_InitToken has no CKR_PIN_LEN_RANGE (PKCS#11 v3.2, 5.5.7).
+        Code::PinLenRange => Code::PinIncorrect.because(error),
+        _ => error,
+    })
 }
 
 /// `C_InitPIN`.
-pub fn init_pin(_session: SessionHandle, _pin: Pin) -> Result<()> {
-    Err(Code::FunctionNotSupported.into())
+pub fn init_pin(session: SessionHandle, pin: Pin) -> Result<()> {
+    let session = Library::current()?.sessions.get(session)?;
+    session.slot.token.initialize_pin(&pin)
 }
 
 /// `C_SetPIN`.
-pub fn set_pin(_session: SessionHandle, _old: Pin, _new: Pin) -> Result<()> {
-    Err(Code::FunctionNotSupported.into())
+pub fn set_pin(session: SessionHandle, old: Pin, new: Pin) -> Result<()> {
+    let session = Library::current()?.sessions.get(session)?;
+    if !session.read_write {
+        return Err(Code::SessionReadOnly.into());
+    }
+    session.slot.token.set_pin(&old, &new)
 }
+
+/// The slots of a configuration.
+pub(crate) fn configured(config: &Config) -> Result<Vec<Arc<Slot>>> {
+    let nodes = device_nodes(Path::new("/dev"));
+    match config.transport {
+        Transport::Emulator => {}
+        Transport::Auto if nodes.is_empty() => {}
+        // Silently taking the emulator where there is a chip would be a weakening that nobody asked for.
+        Transport::Auto => {
+            let node = &nodes[0];
+            return Err(Code::GeneralError.because(format_args!(
+                "/dev/{node} is there, but this build cannot drive device nodes; transport \"emulator\" takes the emulator"
+            )));
+        }
+        Transport::Device => {
+            return Err(Code::GeneralError.because("transport \"device\": this build cannot drive device nodes"));
+        }
+    }
+    Ok((0..config.slots).map(|number| Arc::new(emulated(config, number))).collect())
+}
+
+/// Slot `number`, an emulated partition with everything of it in `<state>/slot<number>`.
+fn emulated(config: &Config, number: u16) -> Slot {
+    let folder = config.state.join(format!("slot{number}"));
+    let (options, chip) = (config.emulator.clone(), folder.join("emulator"));
+    let open: Opener = Box::new(move || {
+        let emulator = Emulator::open(emulator::Config { folder: chip.clone(), options: options.clone() })?;
+        Ok(emulator as Arc<dyn Device>)
+    });
+    Slot { id: SlotId(number.into()), token: Arc::new(Token::new(Store::new(folder), config.pin, open)) }
+}
+
+/// Names of the HSM's device nodes in a folder, `azihsm0` and so on.
+fn device_nodes(folder: &Path) -> Vec<String> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let number = |name: &str| name.strip_prefix("azihsm").and_then(|number| number.parse::<u32>().ok());
+    let mut names: Vec<_> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| number(name).is_some())
+        .collect();
+    names.sort_by_key(|name| number(name));
+    names
+}
+
+fn allowed(row: &Row, policy: Policy) -> bool {
+    // An RSA key is made in the library, on every device: what policy strict refuses (design 4).
+    policy == Policy::Standard || row.kind != MechanismType::RSA_PKCS_KEY_PAIR_GEN
+}
+
+fn token_flags(facts: &Facts) -> u64 {
+    let count = |role, low, last, locked| {
+        let (wrong, most) = (facts.attempts.of(role), facts.max_attempts);
+        let on = |condition: bool, flag| if condition { flag } else { 0 };
+        on(wrong > 0, low) | on(wrong + 1 == most, last) | on(wrong >= most, locked)
+    };
+    let mut flags = cryptoki_sys::CKF_RNG | cryptoki_sys::CKF_LOGIN_REQUIRED;
+    if let Some(row) = &facts.row {
+        flags |= cryptoki_sys::CKF_TOKEN_INITIALIZED;
+        flags |= count(
+            Role::SecurityOfficer,
+            cryptoki_sys::CKF_SO_PIN_COUNT_LOW,
+            cryptoki_sys::CKF_SO_PIN_FINAL_TRY,
+            cryptoki_sys::CKF_SO_PIN_LOCKED,
+        );
+        if row.user_pin {
+            flags |= cryptoki_sys::CKF_USER_PIN_INITIALIZED;
+            flags |= count(
+                Role::User,
+                cryptoki_sys::CKF_USER_PIN_COUNT_LOW,
+                cryptoki_sys::CKF_USER_PIN_FINAL_TRY,
+                cryptoki_sys::CKF_USER_PIN_LOCKED,
+            );
+        }
+    }
+    flags
+}
+
+/// Major and minor of a firmware revision like `1.2.3`; zeros where it has another form.
+fn version(firmware: &str) -> (u8, u8) {
+    let mut numbers = firmware.split('.').map(|number| number.trim().parse().ok());
+    match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(major), Some(minor)) => (major, minor),
+        _ => (0, 0),
+    }
+}
+
+const MANUFACTURER: &str = "azihsm-pkcs11";
