@@ -4,7 +4,7 @@
 //!
 //! Each signature is checked with the public key before it is released (semantics 9.2 rule 15).
 
-pub mod keys;
+pub(crate) mod keys;
 pub(crate) mod oaep;
 pub(crate) mod pkcs1;
 pub(crate) mod pss;
@@ -29,7 +29,7 @@ use crate::operation::{CipherOp, SignOp, VerifyOp};
 use crate::random;
 use crate::table::Row;
 
-pub use keys::{Components, components, private_from_components, private_from_pkcs8, public};
+pub use keys::{Components, Crt, components, private_from_components, private_from_pkcs8, public};
 pub(crate) use keys::{public_of, spki};
 
 /// What all rows over RSA keys share.
