@@ -208,3 +208,54 @@ fn objects_change_and_go() {
     assert_eq!(token.fetch(id).unwrap(), None);
     assert_eq!(token.remove(id).unwrap_err(), Code::ObjectHandleInvalid);
 }
+
+/// A token on an emulated chip of its own.
+fn emulated(folder: &TempDir) -> Token {
+    use transport::emulator::{Config, Emulator, Options};
+    let chip = folder.path().join("slot0/emulator");
+    let open =
+        move || Ok(Emulator::open(Config { folder: chip.clone(), options: Options::default() })? as Arc<dyn Device>);
+    Token::new(Store::new(folder.path().join("slot0")), CHEAP, Box::new(open))
+}
+
+#[test]
+fn a_token_is_made_on_a_chip_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = emulated(&folder);
+    let before = token.facts().unwrap();
+    assert!(before.row.is_none());
+    assert!(before.identity.serial.len() >= 16);
+    assert_eq!(token.initialize(&pin("abc"), [b'a'; 32]).unwrap_err(), Code::PinLenRange);
+    token.initialize(&pin("so-pin"), [b'a'; 32]).unwrap();
+    let made = token.facts().unwrap();
+    assert_eq!(made.identity, before.identity);
+    assert_eq!(made.row.unwrap().label, [b'a'; 32]);
+
+    token.log_in(Role::SecurityOfficer, &pin("so-pin")).unwrap();
+    token.initialize_pin(&pin("user-pin")).unwrap();
+    token.log_out();
+    token.log_in(Role::User, &pin("user-pin")).unwrap();
+    token.insert(&[record(b"1", true)]).unwrap();
+    let sealed = token.partition().unwrap().seal(b"context", b"value").unwrap();
+    token.log_out();
+
+    // Another process, another life of the chip: what was sealed in the first opens.
+    let other = emulated(&folder);
+    other.log_in(Role::User, &pin("user-pin")).unwrap();
+    assert_eq!(*other.partition().unwrap().unseal(b"context", &sealed).unwrap(), b"value");
+    other.log_out();
+
+    assert_eq!(token.initialize(&pin("wrong"), [b'b'; 32]).unwrap_err(), Code::PinIncorrect);
+    token.initialize(&pin("so-pin"), [b'b'; 32]).unwrap();
+    let again = token.facts().unwrap().row.unwrap();
+    assert_eq!((again.label, again.user_pin), ([b'b'; 32], false));
+    assert_eq!(token.search(&everything()).unwrap(), vec![]);
+    token.log_in(Role::SecurityOfficer, &pin("so-pin")).unwrap();
+    token.initialize_pin(&pin("user-pin")).unwrap();
+    token.log_out();
+    token.log_in(Role::User, &pin("user-pin")).unwrap();
+    let partition = token.partition().unwrap();
+    assert!(partition.unseal(b"context", &sealed).is_err(), "the keys of the token that was are gone");
+    let sealed = partition.seal(b"context", b"value").unwrap();
+    assert_eq!(*partition.unseal(b"context", &sealed).unwrap(), b"value");
+}
