@@ -28,11 +28,12 @@ pub fn generate(
     let (row, generate) = row(&mechanism, |row| row.generate)?;
     let template = template?;
     let implied = implied(&session, ObjectClass::SECRET_KEY, key_type(&template, row)?);
-    let attributes = Draft::new(&template, Birth::Generate, implied)?.complete()?;
+    let draft = Draft::new(&template, Birth::Generate, implied)?;
+    let attributes = draft.complete()?;
     birth::may_write(&session, &attributes)?;
     let request = template::request(&attributes, library.config.policy)?;
     let new = generate(&mechanism.params, &request, &session.slot.token.partition()?)?;
-    session.put_one(birth::hidden_key(&session, attributes, new, Descent::generated(mechanism.kind))?)
+    session.put_one(birth::hidden_key(&session, &draft, attributes, new, Descent::generated(mechanism.kind))?)
 }
 
 /// `C_GenerateKeyPair`: the public and the private key.
@@ -61,10 +62,10 @@ pub fn generate_pair(
         }
     }
     let family = public.family;
-    let (mut public, private) = (public.complete()?, private.complete()?);
+    let (mut public, attributes) = (public.complete()?, private.complete()?);
     birth::may_write(&session, &public)?;
-    birth::may_write(&session, &private)?;
-    let request = pair_request(&public, template::request(&private, library.config.policy)?)?;
+    birth::may_write(&session, &attributes)?;
+    let request = pair_request(&public, template::request(&attributes, library.config.policy)?)?;
     let new = generate(&mechanism.params, &request, &session.slot.token.partition()?)?;
     let key = new.public.clone().ok_or_else(|| Code::GeneralError.because("a pair without a public half"))?;
     let descent = Descent::generated(mechanism.kind);
@@ -73,7 +74,7 @@ pub fn generate_pair(
         public.remove(kind);
     }
     let public = birth::public_key(public, family, &key, descent)?;
-    let private = birth::hidden_key(&session, private, new, descent)?;
+    let private = birth::hidden_key(&session, &private, attributes, new, descent)?;
     match session.put(vec![public, private])?[..] {
         [public, private] => Ok((public, private)),
         _ => Err(Code::GeneralError.because("the store lost an object")),
@@ -114,7 +115,7 @@ pub fn derive(
     };
     let request = template::request(&attributes, library.config.policy)?;
     let new = derive(&mechanism.params, &base.key, &request, session.partition()?.as_ref())?;
-    session.put_one(birth::hidden_key(&session, attributes, new, descent)?)
+    session.put_one(birth::hidden_key(&session, &draft, attributes, new, descent)?)
 }
 
 fn implied(session: &Session, class: ObjectClass, key_type: Option<KeyType>) -> Implied {

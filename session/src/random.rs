@@ -21,7 +21,7 @@ pub fn generate(session: SessionHandle, len: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(len).map_err(|_| Code::HostMemory.because(format_args!("{len} bytes")))?;
     bytes.resize(len, 0);
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| Code::FunctionFailed.because("the random generator failed"))?;
+    mechanisms::random::fill(&mut bytes)?;
     Ok(bytes)
 }
 

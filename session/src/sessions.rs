@@ -8,6 +8,7 @@ use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::call::{SessionHandle, SlotId};
 use crate::library::Library;
+use crate::object::birth;
 use crate::object::shelf::Shelf;
 use crate::operation::Operations;
 use crate::slot::Slot;
@@ -148,7 +149,10 @@ impl SessionMap {
     /// The session is out of the map: its objects go, its operations end, and with the last one the login (5.6.6).
     fn closed(session: &Session) {
         *session.operations.lock() = Operations::default();
-        if session.shelf.session_closed(session.number, session.read_write) {
+        for object in session.shelf.leave(session.number) {
+            birth::forget(session, &object.holding);
+        }
+        if session.shelf.session_closed(session.read_write) {
             session.slot.token.log_out();
             session.shelf.logged_out();
         }

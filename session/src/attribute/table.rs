@@ -92,6 +92,15 @@ pub fn shape(kind: A) -> Option<Shape> {
     rows_of(kind).next().map(|row| row.shape)
 }
 
+/// A value as it is stored: big integers lose their leading zeros.
+pub fn stored(kind: A, value: &[u8]) -> &[u8] {
+    let zeros = match shape(kind) {
+        Some(BigInteger) => value.iter().take_while(|byte| **byte == 0).count(),
+        _ => 0,
+    };
+    &value[zeros..]
+}
+
 /// All rules of a family, by attribute type.
 pub fn rows(family: Family) -> impl Iterator<Item = &'static Row> {
     ROWS.iter().filter(move |row| row.families.contains(family))

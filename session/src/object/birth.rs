@@ -9,7 +9,8 @@ use crate::attribute::AttributeType as A;
 use crate::attribute::family::Family;
 use crate::attribute::set::Attributes;
 use crate::object::model::{Holding, Object};
-use crate::object::{public, value};
+use crate::object::template::Draft;
+use crate::object::{change, public, value};
 use crate::sessions::Session;
 use crate::token::LoginState;
 use crate::{Code, Result};
@@ -35,9 +36,13 @@ impl Descent {
     pub(crate) const IMPORTED: Self = Self { generated_by: None, always_sensitive: false, never_extractable: false };
 }
 
-/// A private or secret key from a completed template and its new value.
+/// A private or secret key from a draft, its completed attributes and its new value.
+///
+/// A permission that the value cannot have where it lives (design 4: a device key has the uses that it was made for) is
+/// `CKR_TEMPLATE_INCONSISTENT` where the draft asks for it, and false where it is a default.
 pub(crate) fn hidden_key(
     session: &Session,
+    draft: &Draft,
     mut attributes: Attributes,
     new: NewKey,
     descent: Descent,
@@ -65,7 +70,27 @@ pub(crate) fn hidden_key(
         Material::Clear(value) => hold(session, &attributes, value)?,
         Material::Public(_) => return Err(Code::GeneralError.because("a public key where a hidden one was made")),
     };
+    for kind in PERMISSIONS {
+        if !attributes.flag(kind) || change::possible(draft.family, &holding, kind) {
+            continue;
+        }
+        // Where the template names mechanisms, they decide which uses the key has.
+        if draft.given.flag(kind) && !draft.given.has(A::ALLOWED_MECHANISMS) {
+            forget(session, &holding);
+            return Err(Code::TemplateInconsistent.because(format_args!("{kind:?}: the HSM key cannot do this")));
+        }
+        attributes.set_flag(kind, false);
+    }
     Object::new(attributes, holding)
+}
+
+/// Lets the live device keys of an object go that is no more.
+pub(crate) fn forget(session: &Session, holding: &Holding) {
+    if let Holding::Hsm(key) = holding
+        && let Ok(partition) = session.slot.token.partition()
+    {
+        partition.forget(key);
+    }
 }
 
 /// Where a value outside the HSM goes: a session object that is not sensitive stays in zeroizing memory (design 4).
@@ -118,14 +143,14 @@ pub(crate) fn copied(session: &Session, original: &Object, mut attributes: Attri
 /// | private token object | `CKR_SESSION_READ_ONLY` | `CKR_USER_NOT_LOGGED_IN` | yes |
 pub(crate) fn may_write(session: &Session, attributes: &Attributes) -> Result<()> {
     let user = session.slot.token.login_state() == LoginState::User;
-    writable(attributes.flag(A::TOKEN), attributes.flag(A::PRIVATE), session.read_write, user)
+    writable(attributes, session.read_write, user)
 }
 
-fn writable(token: bool, private: bool, read_write: bool, user: bool) -> Result<()> {
-    if token && !read_write {
+fn writable(attributes: &Attributes, read_write: bool, user: bool) -> Result<()> {
+    if attributes.flag(A::TOKEN) && !read_write {
         return Err(Code::SessionReadOnly.into());
     }
-    if private && !user {
+    if attributes.flag(A::PRIVATE) && !user {
         return Err(Code::UserNotLoggedIn.into());
     }
     Ok(())
@@ -140,7 +165,7 @@ fn mark_descent(attributes: &mut Attributes, descent: Descent) {
 /// `CKA_UNIQUE_ID`: a random UUID (RFC 9562, version 4) as text.
 fn identify(attributes: &mut Attributes) -> Result<()> {
     let mut random = [0; 16];
-    aws_lc_rs::rand::fill(&mut random).map_err(|_| Code::FunctionFailed.because("the random generator failed"))?;
+    mechanisms::random::fill(&mut random)?;
     random[6] = (random[6] & 0x0f) | 0x40;
     random[8] = (random[8] & 0x3f) | 0x80;
     let mut text = Vec::with_capacity(36);
@@ -171,6 +196,8 @@ fn origin(origin: Origin) -> u64 {
     }
 }
 
+/// What `change::possible` knows of; `CKA_WRAP` and its like go with `CKA_ENCRYPT`.
+const PERMISSIONS: [A; 6] = [A::SIGN, A::SIGN_RECOVER, A::VERIFY, A::ENCRYPT, A::DECRYPT, A::DERIVE];
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
@@ -189,7 +216,10 @@ mod tests {
             (true, true, true, false, Some(Code::UserNotLoggedIn)),
             (true, true, true, true, None),
         ] {
-            let outcome = writable(token, private, read_write, user).err().map(|error| error.code());
+            let mut attributes = Attributes::default();
+            attributes.set_flag(A::TOKEN, token);
+            attributes.set_flag(A::PRIVATE, private);
+            let outcome = writable(&attributes, read_write, user).err().map(|error| error.code());
             assert_eq!(outcome, code, "token {token} private {private} rw {read_write} user {user}");
         }
     }

@@ -51,7 +51,7 @@ pub(crate) fn changed(
         if kind == A::PUBLIC_KEY_INFO && now != Some(value) {
             return Err(about(Code::AttributeValueInvalid, kind));
         }
-        if value == [1] && now != Some(&[1]) && !possible(object, kind) {
+        if value == [1] && now != Some(&[1]) && !possible(object.family, &object.holding, kind) {
             return Err(
                 Code::AttributeReadOnly.because(format_args!("{kind:?}: the key is in the HSM for another use"))
             );
@@ -59,8 +59,8 @@ pub(crate) fn changed(
         attributes.set(kind, value);
     }
     // A copy of a private object must not be less private than it: its value is the same.
-    if object.is_private() && !attributes.flag(A::PRIVATE) && object.family.is_hidden() {
-        return Err(Code::TemplateInconsistent.because("CKA_PRIVATE of a key cannot be taken back"));
+    if object.is_private() && !attributes.flag(A::PRIVATE) {
+        return Err(Code::TemplateInconsistent.because("CKA_PRIVATE cannot be taken back"));
     }
     if attributes.flag(A::ALWAYS_AUTHENTICATE) && !attributes.flag(A::PRIVATE) {
         return Err(about(Code::TemplateInconsistent, A::ALWAYS_AUTHENTICATE));
@@ -69,9 +69,9 @@ pub(crate) fn changed(
 }
 
 /// Whether a permission can be given to a key where it is: a key in the HSM has the uses that it was made for (design 4).
-fn possible(object: &Object, kind: A) -> bool {
-    let Holding::Hsm(key) = &object.holding else { return true };
-    let facets: &[FacetKind] = match (object.family, kind) {
+pub(crate) fn possible(family: Family, holding: &Holding, kind: A) -> bool {
+    let Holding::Hsm(key) = holding else { return true };
+    let facets: &[FacetKind] = match (family, kind) {
         (Family::RsaPrivate, A::SIGN | A::SIGN_RECOVER) => &[FacetKind::RsaSign],
         (Family::RsaPrivate, A::DECRYPT | A::UNWRAP | A::DECAPSULATE) => &[FacetKind::RsaDecrypt],
         (Family::EcPrivate, A::SIGN) => &[FacetKind::EcSign],
@@ -84,7 +84,7 @@ fn possible(object: &Object, kind: A) -> bool {
     facets.iter().any(|facet| key.can(*facet))
 }
 
-/// 4.1.3: "plus the four special attributes CKA_TOKEN, CKA_PRIVATE, CKA_MODIFIABLE and CKA_DESTROYABLE".
+/// 4.1.3: "plus the four special attributes" that a copy may change.
 const COPY_CHANGES: [A; 4] = [A::TOKEN, A::PRIVATE, A::MODIFIABLE, A::DESTROYABLE];
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ pub fn create(session: SessionHandle, template: Argument<Template>) -> Result<Ob
         (_, Some(value)) => {
             let request = template::request(&attributes, library.config.policy)?;
             let new = import(value, &request, session.partition()?.as_ref())?;
-            birth::hidden_key(&session, attributes, new, Descent::IMPORTED)?
+            birth::hidden_key(&session, &draft, attributes, new, Descent::IMPORTED)?
         }
         (Family::RsaPublic, None) => {
             let bytes = |kind| attributes.bytes(kind).unwrap_or_default();
@@ -115,11 +115,7 @@ pub fn destroy(session: SessionHandle, object: ObjectHandle) -> Result<()> {
         return Err(about(Code::ActionProhibited, AttributeType::DESTROYABLE));
     }
     session.shelf.remove(&session.slot.token, place)?;
-    if let Holding::Hsm(key) = &object.holding
-        && let Ok(partition) = session.slot.token.partition()
-    {
-        partition.forget(key);
-    }
+    birth::forget(&session, &object.holding);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use mechanisms::ck::{KeyType, ObjectClass};
 
 use crate::Result;
 use crate::attribute::set::Attributes;
-use crate::attribute::{Attribute, AttributeType as A, AttributeValue};
+use crate::attribute::{Attribute, AttributeType as A, AttributeValue, table};
 use crate::call::ObjectHandle;
 use crate::object::model::Object;
 use crate::object::read;
@@ -72,10 +72,11 @@ impl Wanted {
                 // Objects without the attribute have an empty column; only the object itself tells them apart.
                 A::ID if !bytes.is_empty() => once(&mut wanted.search.id, bytes.to_vec())?,
                 kind => {
-                    if wanted.rest.bytes(kind).is_some_and(|before| before != bytes.as_slice()) {
+                    let bytes = table::stored(kind, bytes);
+                    if wanted.rest.bytes(kind).is_some_and(|before| before != bytes) {
                         return None;
                     }
-                    wanted.rest.set(kind, bytes.to_vec());
+                    wanted.rest.set(kind, bytes);
                 }
             }
         }

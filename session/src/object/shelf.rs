@@ -58,12 +58,9 @@ struct SessionObjects {
 }
 
 impl SessionObjects {
-    fn retain(&mut self, stays: impl Fn(&Kept) -> bool) {
-        self.kept.retain(|_, kept| stays(kept));
-        self.owned.clear();
-        for kept in self.kept.values() {
-            *self.owned.entry(kept.owner).or_default() += 1;
-        }
+    fn extract(&mut self, goes: impl Fn(&Kept) -> bool) -> Vec<Arc<Object>> {
+        let numbers: Vec<_> = self.kept.iter().filter(|(_, kept)| goes(kept)).map(|(number, _)| *number).collect();
+        numbers.into_iter().filter_map(|number| self.remove(number)).map(|kept| kept.object).collect()
     }
 
     fn remove(&mut self, number: u64) -> Option<Kept> {
@@ -100,12 +97,16 @@ impl Shelf {
         open.1 += u64::from(read_write);
     }
 
-    /// Counts a session out and drops its objects; whether it was the last.
-    pub(crate) fn session_closed(&self, number: u64, read_write: bool) -> bool {
-        let owns = self.session_objects.read().owned.contains_key(&number);
-        if owns {
-            self.session_objects.write().retain(|kept| kept.owner != number);
+    /// Takes the objects of a session out.
+    pub(crate) fn leave(&self, number: u64) -> Vec<Arc<Object>> {
+        if !self.session_objects.read().owned.contains_key(&number) {
+            return Vec::new();
         }
+        self.session_objects.write().extract(|kept| kept.owner == number)
+    }
+
+    /// Counts a session out; whether it was the last.
+    pub(crate) fn session_closed(&self, read_write: bool) -> bool {
         let mut open = self.open.lock();
         open.0 = open.0.saturating_sub(1);
         open.1 = open.1.saturating_sub(u64::from(read_write));
@@ -119,7 +120,7 @@ impl Shelf {
 
     /// Nobody is logged in any more: private objects go out of memory.
     pub(crate) fn logged_out(&self) {
-        self.session_objects.write().retain(|kept| !kept.object.is_private());
+        self.session_objects.write().extract(|kept| kept.object.is_private());
         self.opened.write().objects.clear();
     }
 

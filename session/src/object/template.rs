@@ -45,7 +45,10 @@ pub(crate) fn read(template: &[Attribute]) -> Result<Attributes> {
         let AttributeValue::Bytes(bytes) = value else {
             return Err(Code::TemplateInconsistent.because(format_args!("{kind:?}: keys here do not wrap keys")));
         };
-        let bytes = shaped(shape, bytes).ok_or_else(|| about(Code::AttributeValueInvalid, *kind))?;
+        if !fits(shape, bytes) {
+            return Err(about(Code::AttributeValueInvalid, *kind));
+        }
+        let bytes = table::stored(*kind, bytes);
         // "Library developers are encouraged to behave as though the attribute had only appeared once" (4.1.1).
         if given.bytes(*kind).is_some_and(|before| before != bytes) {
             return Err(Code::TemplateInconsistent.because(format_args!("{kind:?} twice, with two values")));
@@ -55,18 +58,15 @@ pub(crate) fn read(template: &[Attribute]) -> Result<Attributes> {
     Ok(given)
 }
 
-/// A value as it is stored, where it has the shape.
-fn shaped(shape: Shape, value: &[u8]) -> Option<&[u8]> {
-    let fits = match shape {
+fn fits(shape: Shape, value: &[u8]) -> bool {
+    match shape {
         Shape::Bool => matches!(value, [0 | 1]),
         Shape::Number => value.len() == size_of::<u64>(),
-        Shape::Bytes => true,
-        Shape::BigInteger => return Some(&value[value.iter().take_while(|byte| **byte == 0).count()..]),
+        Shape::Bytes | Shape::BigInteger => true,
         Shape::Date => value.is_empty() || (value.len() == 8 && value.iter().all(u8::is_ascii_digit)),
         Shape::Mechanisms => value.len().is_multiple_of(size_of::<u64>()),
         Shape::Template => false,
-    };
-    fits.then_some(value)
+    }
 }
 
 impl Draft {
@@ -88,6 +88,8 @@ impl Draft {
                 Birth::Generate => row.notes(4),
                 Birth::Derive => row.notes(6),
             };
+            // A check value can be checked only against a value that the caller gives; an empty one asks for none.
+            let forbidden = forbidden || (kind == A::CHECK_VALUE && birth != Birth::Create && !value.is_empty());
             if forbidden || (row.notes(10) && value == [1] && !implied.security_officer) {
                 return Err(about(Code::AttributeReadOnly, kind));
             }
@@ -107,8 +109,8 @@ impl Draft {
     }
 
     /// The attributes with the defaults of the table; computed ones are still missing.
-    pub(crate) fn complete(self) -> Result<Attributes> {
-        let Self { family, given } = self;
+    pub(crate) fn complete(&self) -> Result<Attributes> {
+        let (family, given) = (self.family, &self.given);
         let mut attributes = given.clone();
         for row in table::rows(family).filter(|row| !given.has(row.kind)) {
             match row.fallback {
@@ -117,7 +119,7 @@ impl Draft {
                 Fallback::True => attributes.set_flag(row.kind, true),
                 Fallback::Empty => attributes.set(row.kind, []),
                 Fallback::Number(value) => attributes.set_number(row.kind, value),
-                Fallback::Chosen => attributes.set_flag(row.kind, chosen(row.kind, family, &given)),
+                Fallback::Chosen => attributes.set_flag(row.kind, chosen(row.kind, family, given)),
             }
         }
         consistent(family, &attributes)?;
