@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::cipher::{AES_128, AES_192, AES_256, EncryptingKey, UnboundCipherKey};
 use mechanisms::key::Value;
-use mechanisms::rsa::keys::Crt;
+use mechanisms::rsa::Crt;
 use mechanisms::{ec, rsa};
 use transport::channel::Direction;
 use transport::partition::{Curve, FacetKind, HsmKey, Partition};
