@@ -154,19 +154,25 @@ pub fn private_from_pkcs8(der: &[u8]) -> Result<Value> {
 /// The scalar of a private key, big-endian, as long as the curve.
 pub fn scalar(value: &Value) -> Result<Zeroizing<Vec<u8>>> {
     let Value::Ec(curve, der) = value else { return Err(Code::KeyTypeInconsistent.into()) };
-    on_curve!(curve, ec => Ok(Zeroizing::new(decode::<ec::SecretKey>(der)?.to_bytes().to_vec())))
+    let scalar = Zeroizing::new(inner(der)?.private_key.to_vec());
+    if scalar.len() == curve.len() { Ok(scalar) } else { Err(undecodable()) }
 }
 
 /// The public half of PKCS#8 DER on `curve`.
 pub(crate) fn public_of(curve: Curve, der: &[u8]) -> Result<PublicKey> {
-    let point = on_curve!(curve, ec => {
-        decode::<ec::SecretKey>(der)?.public_key().to_sec1_point(false).as_bytes().to_vec()
-    });
+    // It was validated when the value was made.
+    let point = inner(der)?.public_key.ok_or_else(undecodable)?.to_vec();
     Ok(PublicKey::Ec { curve, point })
 }
 
-fn decode<K: pkcs8::DecodePrivateKey>(der: &[u8]) -> Result<K> {
-    K::from_pkcs8_der(der).map_err(|_| Code::GeneralError.because("a stored EC key does not decode"))
+/// The `ECPrivateKey` (RFC 5915) in PKCS#8 DER.
+fn inner(der: &[u8]) -> Result<sec1::EcPrivateKey<'_>> {
+    let info = pkcs8::PrivateKeyInfoRef::from_der(der).map_err(|_| undecodable())?;
+    sec1::EcPrivateKey::from_der(info.private_key.as_bytes()).map_err(|_| undecodable())
+}
+
+fn undecodable() -> crate::Error {
+    Code::GeneralError.because("a stored EC key does not decode")
 }
 
 fn pkcs8_of(value: &Value) -> Result<Zeroizing<Vec<u8>>> {

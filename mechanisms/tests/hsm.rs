@@ -1,5 +1,5 @@
 //! Every mechanism with keys in the (emulated) HSM, in both dialects: made there, imported, used, refused. What the
-//! HSM computes is checked outside: with AWS-LC, RustCrypto, or the same mechanism on a clear key of the same value.
+//! HSM computes is checked outside: with AWS-LC, or the same mechanism on a clear key of the same value.
 
 use std::fmt;
 use std::sync::Arc;

@@ -15,14 +15,25 @@ pub(crate) const OVERHEAD: usize = 11;
 
 /// The `DigestInfo` of a digest (RFC 8017, 9.2, note 1).
 pub(crate) fn digest_info(hash: Hash, digest: &[u8]) -> Zeroizing<Vec<u8>> {
-    let prefix: &[u8] = match hash {
+    Zeroizing::new([prefix(hash), digest].concat())
+}
+
+/// The hash and digest of a `DigestInfo` that is encoded as [`digest_info`] does.
+pub(crate) fn parse_digest_info(info: &[u8]) -> Option<(Hash, &[u8])> {
+    [Hash::Sha1, Hash::Sha224, Hash::Sha256, Hash::Sha384, Hash::Sha512].into_iter().find_map(|hash| {
+        let digest = info.strip_prefix(prefix(hash))?;
+        (digest.len() == hash.len()).then_some((hash, digest))
+    })
+}
+
+fn prefix(hash: Hash) -> &'static [u8] {
+    match hash {
         Hash::Sha1 => &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14],
         Hash::Sha224 => &SHA2_224,
         Hash::Sha256 => &SHA2_256,
         Hash::Sha384 => &SHA2_384,
         Hash::Sha512 => &SHA2_512,
-    };
-    Zeroizing::new([prefix, digest].concat())
+    }
 }
 
 const SHA2_224: [u8; 19] = sha2_prefix(0x2d, 0x04, 0x1c);

@@ -6,7 +6,7 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa as engine;
 use rsa::BoxedUint;
 use rsa::pkcs1;
-use rsa::pkcs8::der::Decode;
+use rsa::pkcs8::der::{Decode, Encode};
 use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey};
 use subtle::ConstantTimeEq;
 use transport::partition::{ImportValue, Partition};
@@ -167,6 +167,16 @@ pub(crate) fn public_of(der: &[u8]) -> Result<PublicKey> {
     let info = rsa::pkcs8::PrivateKeyInfoRef::from_der(der).map_err(|_| undecodable())?;
     let key = pkcs1::RsaPrivateKeyRef::from_der(info.private_key.as_bytes()).map_err(|_| undecodable())?;
     Ok(PublicKey::Rsa { modulus: key.modulus.as_bytes().to_vec(), exponent: key.public_exponent.as_bytes().to_vec() })
+}
+
+/// `RSAPublicKey` DER (RFC 8017, A.1.1).
+pub(crate) fn pkcs1_public(modulus: &[u8], exponent: &[u8]) -> Result<Vec<u8>> {
+    let failed = |_| Code::GeneralError.because("an RSA key cannot be encoded");
+    let key = pkcs1::RsaPublicKeyRef {
+        modulus: pkcs1::UintRef::new(modulus).map_err(failed)?,
+        public_exponent: pkcs1::UintRef::new(exponent).map_err(failed)?,
+    };
+    key.to_der().map_err(failed)
 }
 
 /// `SubjectPublicKeyInfo` DER (RFC 8017, A.1).

@@ -1,10 +1,11 @@
 //! PKCS#1 v1.5: `CKM_RSA_PKCS` and `CKM_SHA*_RSA_PKCS`.
 
+use aws_lc_rs::signature as engine;
 use once_cell::sync::OnceCell;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{CipherScheme, PublicRsa, SignatureScheme, row};
+use super::{CipherScheme, Known, PublicRsa, SignatureScheme, row};
 use crate::ck::MechanismType;
 use crate::digest::Hash;
 use crate::error::Result;
@@ -69,6 +70,22 @@ impl SignatureScheme for Scheme {
         // Comparing whole blocks leaves no room for the mistakes of parsing (RFC 8017, 8.2.2).
         Ok(self.encode(message, key)?.ct_eq(block).into())
     }
+
+    fn known(&self, message: &[u8]) -> Option<Known> {
+        let (hash, digest) = match self.0 {
+            Some(hash) => (hash, message),
+            None => pkcs1v15::parse_digest_info(message)?,
+        };
+        let (verify, sign): (_, Option<&'static dyn engine::RsaEncoding>) = match hash {
+            Hash::Sha1 => (&engine::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, None),
+            Hash::Sha224 => return None,
+            Hash::Sha256 => (&engine::RSA_PKCS1_2048_8192_SHA256, Some(&engine::RSA_PKCS1_SHA256)),
+            Hash::Sha384 => (&engine::RSA_PKCS1_2048_8192_SHA384, Some(&engine::RSA_PKCS1_SHA384)),
+            Hash::Sha512 => (&engine::RSA_PKCS1_2048_8192_SHA512, Some(&engine::RSA_PKCS1_SHA512)),
+        };
+        let digest = aws_lc_rs::digest::Digest::import_less_safe(digest, hash.engine()).ok()?;
+        Some(Known { digest, verify, sign })
+    }
 }
 
 impl CipherScheme for Scheme {
@@ -101,8 +118,6 @@ fn rejection_secret() -> Result<&'static [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use aws_lc_rs::signature as engine;
-
     use super::super::tests::{decrypted, encrypted, modulus, signature, spki, verified};
     use super::*;
     use crate::error::Code;

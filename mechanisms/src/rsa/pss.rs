@@ -1,8 +1,9 @@
 //! RSASSA-PSS: `CKM_RSA_PKCS_PSS` and `CKM_SHA*_RSA_PKCS_PSS`.
 
+use aws_lc_rs::signature as engine;
 use zeroize::Zeroizing;
 
-use super::{PublicRsa, SignatureScheme, row};
+use super::{Known, PublicRsa, SignatureScheme, row};
 use crate::ck::MechanismType;
 use crate::digest::Hash;
 use crate::error::{Code, Result};
@@ -91,12 +92,25 @@ impl SignatureScheme for Scheme {
         }
         Ok(self.fits_digest(message, key.bits(), block))
     }
+
+    fn known(&self, message: &[u8]) -> Option<Known> {
+        if self.mgf != self.hash || self.salt_len != self.hash.len() {
+            return None;
+        }
+        let (verify, sign): (_, &'static dyn engine::RsaEncoding) = match self.hash {
+            Hash::Sha1 | Hash::Sha224 => return None,
+            Hash::Sha256 => (&engine::RSA_PSS_2048_8192_SHA256, &engine::RSA_PSS_SHA256),
+            Hash::Sha384 => (&engine::RSA_PSS_2048_8192_SHA384, &engine::RSA_PSS_SHA384),
+            Hash::Sha512 => (&engine::RSA_PSS_2048_8192_SHA512, &engine::RSA_PSS_SHA512),
+        };
+        let digest = aws_lc_rs::digest::Digest::import_less_safe(message, self.hash.engine()).ok()?;
+        Some(Known { digest, verify, sign: Some(sign) })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::rand::SystemRandom;
-    use aws_lc_rs::signature as engine;
 
     use super::super::tests::{private, signature, spki, verified};
     use super::*;
