@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mechanisms::ck::MechanismType;
 use mechanisms::key::Policy;
@@ -199,7 +200,8 @@ fn emulated(config: &Config, number: u16) -> Slot {
         let emulator = Emulator::open(emulator::Config { folder: chip.clone(), options: options.clone() })?;
         Ok(emulator as Arc<dyn Device>)
     });
-    Slot { id: SlotId(number.into()), token: Arc::new(Token::new(Store::new(folder), config.pin, open)) }
+    let wait = Duration::from_millis(config.session_wait_ms);
+    Slot { id: SlotId(number.into()), token: Arc::new(Token::new(Store::new(folder), config.pin, wait, open)) }
 }
 
 /// Names of the HSM's device nodes in a folder, `azihsm0` and so on.

@@ -71,16 +71,16 @@ impl Store {
             .map_err(refused)?;
         let _lock = lock(&file, Mode::Exclusive)?;
         let before = read(&file)?;
-        if before.of(role) >= most {
+        if before.of(role) >= most && most != FORGIVING {
             return Err(Code::PinLocked.because(format_args!("{} wrong {} PINs", before.of(role), role.name())));
         }
         let write = |count| {
             let mut now = before;
             now.set(role, count);
-            let [a, b] = [now.security_officer.to_le_bytes(), now.user.to_le_bytes()];
-            file.write_all_at(&[a, b].concat(), 0).map_err(refused)
+            file.write_all_at(&[now.security_officer.to_le_bytes(), now.user.to_le_bytes()].concat(), 0)
+                .map_err(refused)
         };
-        let count = before.of(role) + 1;
+        let count = before.of(role).saturating_add(1);
         write(count)?;
         match attempt() {
             Ok(Some(opened)) => write(0).map(|()| opened),
@@ -94,7 +94,7 @@ impl Store {
 
     /// Clears a role's counter: its PIN was set anew.
     pub(crate) fn forgive(&self, role: Role) -> Result<()> {
-        self.try_pin(role, u32::MAX, || Ok(Some(())))
+        self.try_pin(role, FORGIVING, || Ok(Some(())))
     }
 }
 
@@ -103,8 +103,9 @@ fn read(file: &File) -> Result<Attempts> {
     let mut bytes = [0; 8];
     match file.read_exact_at(&mut bytes, 0) {
         Ok(()) => {
-            let [a, b, c, d, e, f, g, h] = bytes;
-            Ok(Attempts { security_officer: u32::from_le_bytes([a, b, c, d]), user: u32::from_le_bytes([e, f, g, h]) })
+            let [security_officer, user] =
+                [0, 4].map(|at| bytes[at..].first_chunk().map_or(u32::MAX, |four| u32::from_le_bytes(*four)));
+            Ok(Attempts { security_officer, user })
         }
         Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(Attempts::default()),
         Err(error) => Err(Code::DeviceError.because(format_args!("{FILE}: {error}"))),
@@ -112,6 +113,8 @@ fn read(file: &File) -> Result<Attempts> {
 }
 
 const FILE: &str = "attempts";
+/// A limit that no count reaches.
+const FORGIVING: u32 = u32::MAX;
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ mod records;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use mechanisms::ck::{KeyType, ObjectClass};
 use once_cell::sync::OnceCell;
@@ -18,7 +19,7 @@ use crate::log::{self, Level};
 use crate::pin_slots::{PinSlot, Role, Secrets, random};
 use crate::slot::Pin;
 use crate::store::{Attempts, Blobs, Identity, Store, TokenRow};
-use crate::{Code, Result};
+use crate::{Code, Error, Result};
 use records::RecordKeys;
 
 /// Who is logged in, in this process.
@@ -77,6 +78,7 @@ pub(crate) type Opener = Box<dyn Fn() -> transport::Result<Arc<dyn Device>> + Se
 pub struct Token {
     store: Arc<Store>,
     rules: PinRules,
+    session_wait: Duration,
     open: Opener,
     device: OnceCell<Arc<dyn Device>>,
     identity: OnceCell<Identity>,
@@ -108,10 +110,11 @@ pub(crate) struct Facts {
 
 impl Token {
     /// The token whose store is in this folder, on the device that `open` opens. Touches neither.
-    pub(crate) fn new(store: Store, rules: PinRules, open: Opener) -> Self {
+    pub(crate) fn new(store: Store, rules: PinRules, session_wait: Duration, open: Opener) -> Self {
         Self {
             store: Arc::new(store),
             rules,
+            session_wait,
             open,
             device: OnceCell::new(),
             identity: OnceCell::new(),
@@ -125,10 +128,15 @@ impl Token {
         self.login.read().as_ref().map_or(LoginState::Public, |login| login.role.into())
     }
 
-    /// The live partition; `CKR_USER_NOT_LOGGED_IN` while nobody is logged in.
+    /// The live partition; `CKR_USER_NOT_LOGGED_IN` while nobody is logged in. The first call after a login connects it,
+    /// and waits as long as the configuration says while other processes have all of the chip's eight sessions.
     pub fn partition(&self) -> Result<Arc<Partition>> {
         let login = self.login()?;
-        login.partition.get_or_try_init(|| self.connect(login.token_id, &login.secrets)).cloned()
+        let partition = login.partition.get_or_try_init(|| {
+            let partition = self.prepare(login.token_id, &login.secrets)?;
+            connect(&partition, self.session_wait).map(|()| partition)
+        });
+        partition.cloned()
     }
 
     /// What is known of the token; probes the device only where the token is not initialised.
@@ -162,8 +170,8 @@ impl Token {
         self.store.forgive(Role::SecurityOfficer)?;
         self.store.forgive(Role::User)?;
         device.reset().map_err(transport::Error::from)?;
-        let partition = self.connect(row.token_id, &secrets)?;
-        partition.connect()?;
+        let partition = self.prepare(row.token_id, &secrets)?;
+        connect(&partition, self.session_wait)?;
         partition.disconnect();
         log::event(Level::Info, format_args!("token {} initialised", row.identity.serial));
         Ok(())
@@ -178,7 +186,7 @@ impl Token {
             return Err(Code::UserNotLoggedIn.into());
         }
         let slot = PinSlot::seal(&login.token_id, Role::User, pin, self.rules.argon2, &login.secrets)?;
-        self.store.set_pin_slot(&login.token_id, Role::User, &slot)?;
+        self.store.set_pin_slot(&login.token_id, Role::User, &slot).map_err(as_corrupt)?;
         self.store.forgive(Role::User)
     }
 
@@ -193,12 +201,12 @@ impl Token {
             LoginState::SecurityOfficer => Role::SecurityOfficer,
             LoginState::Public | LoginState::User => Role::User,
         };
-        let Some((token, Some(slot))) = self.store.pin_slot(role)? else {
+        let Some((token, Some(slot))) = self.store.pin_slot(role).map_err(as_corrupt)? else {
             return Err(Code::PinIncorrect.because(format_args!("no {} PIN is set", role.name())));
         };
         let secrets = self.try_slot(&token, role, Some(&slot), old)?;
         let slot = PinSlot::seal(&token.token_id, role, new, self.rules.argon2, &secrets)?;
-        self.store.set_pin_slot(&token.token_id, role, &slot)
+        self.store.set_pin_slot(&token.token_id, role, &slot).map_err(as_corrupt)
     }
 
     /// `C_Login`. Opens the PIN slot and nothing else: the device is used when it is needed.
@@ -211,9 +219,10 @@ impl Token {
         }
         let (token, slot) = self
             .store
-            .pin_slot(role)?
+            .pin_slot(role)
+            .map_err(as_device_error)?
             .ok_or_else(|| Code::UserPinNotInitialized.because("the token is not initialised"))?;
-        let secrets = self.try_slot(&token, role, slot.as_ref(), pin)?;
+        let secrets = self.try_slot(&token, role, slot.as_ref(), pin).map_err(as_device_error)?;
         let records = RecordKeys::new(token.token_id, secrets.record_key())?;
         let login = Login { role, token_id: token.token_id, secrets, records, partition: OnceCell::new() };
         *self.login.write() = Some(Arc::new(login));
@@ -237,8 +246,9 @@ impl Token {
         if self.login()?.role != Role::User {
             return Err(Code::UserNotLoggedIn.into());
         }
-        let (token, slot) = self.store.pin_slot(Role::User)?.ok_or(Code::UserPinNotInitialized)?;
-        self.try_slot(&token, Role::User, slot.as_ref(), pin).map(drop)
+        let (token, slot) =
+            self.store.pin_slot(Role::User).map_err(as_device_error)?.ok_or(Code::UserPinNotInitialized)?;
+        self.try_slot(&token, Role::User, slot.as_ref(), pin).map(drop).map_err(as_device_error)
     }
 
     fn try_slot(&self, token: &TokenRow, role: Role, slot: Option<&PinSlot>, pin: &[u8]) -> Result<Secrets> {
@@ -250,7 +260,7 @@ impl Token {
         self.login.read().clone().ok_or_else(|| Code::UserNotLoggedIn.into())
     }
 
-    fn connect(&self, token_id: [u8; 16], secrets: &Secrets) -> Result<Arc<Partition>> {
+    fn prepare(&self, token_id: [u8; 16], secrets: &Secrets) -> Result<Arc<Partition>> {
         let blobs = Arc::new(Blobs { store: self.store.clone(), token_id });
         Ok(Arc::new(Partition::new(self.device()?.clone(), secrets.partition(), blobs)))
     }
@@ -292,6 +302,42 @@ impl From<Role> for LoginState {
             Role::SecurityOfficer => Self::SecurityOfficer,
             Role::User => Self::User,
         }
+    }
+}
+
+/// Provisions the partition and opens its device session.
+fn connect(partition: &Partition, patience: Duration) -> Result<()> {
+    let until = Instant::now() + patience;
+    let mut pause = Duration::from_millis(5);
+    loop {
+        match partition.connect() {
+            Err(transport::Error::SessionsExhausted) if Instant::now() + pause < until => std::thread::sleep(pause),
+            Err(transport::Error::SessionsExhausted) => {
+                return Err(Code::SessionCount.because(
+                    "other processes have all eight sessions of this HSM partition; p11-kit server can share one library \
+                     among many processes",
+                ));
+            }
+            outcome => return Ok(outcome?),
+        }
+        pause = (pause * 2).min(Duration::from_millis(200));
+    }
+}
+
+/// A store that is corrupt, or cannot be written, to a function whose list of codes in the standard has no
+/// `CKR_TOKEN_NOT_RECOGNIZED` and `CKR_TOKEN_WRITE_PROTECTED`.
+fn as_device_error(error: Error) -> Error {
+    match error.code() {
+        Code::TokenNotRecognized | Code::TokenWriteProtected => Code::DeviceError.because(error),
+        _ => error,
+    }
+}
+
+/// A store that is corrupt, likewise, to a function that has the second.
+fn as_corrupt(error: Error) -> Error {
+    match error.code() {
+        Code::TokenNotRecognized => Code::DeviceError.because(error),
+        _ => error,
     }
 }
 

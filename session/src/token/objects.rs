@@ -1,7 +1,7 @@
 //! Objects on disk, as far as the login lets them be seen.
 
 use super::records::{Column, row_without_login, unverified};
-use super::{Login, ObjectId, Record, Search, Token};
+use super::{Login, ObjectId, Record, Search, Token, as_corrupt, as_device_error};
 use crate::log::{self, Level};
 use crate::pin_slots::Role;
 use crate::store::{Row, RowSearch};
@@ -10,14 +10,15 @@ use crate::{Code, Result};
 impl Token {
     /// A number that changes whenever this or another process changed the token's objects; cheap: four system calls.
     pub fn generation(&self) -> Result<u64> {
-        self.store.generation()
+        self.store.generation().map_err(as_device_error)
     }
 
     /// Stores new objects, all or none, durably. Private ones, private keys and secret keys need a login.
     pub fn insert(&self, records: &[Record]) -> Result<Vec<ObjectId>> {
         let login = self.current();
         let make = |index: usize, id| row(login.as_deref(), id, &records[index]);
-        let ids = self.store.insert(login.as_ref().map(|login| &login.token_id), records.len(), make)?;
+        let ids =
+            self.store.insert(login.as_ref().map(|login| &login.token_id), records.len(), make).map_err(as_corrupt)?;
         Ok(ids.into_iter().map(ObjectId).collect())
     }
 
@@ -25,19 +26,19 @@ impl Token {
     pub fn replace(&self, id: ObjectId, record: &Record) -> Result<()> {
         let login = self.current();
         let row = row(login.as_deref(), id.0, record)?;
-        self.store.replace(login.as_ref().map(|login| &login.token_id), id.0, &row)
+        self.store.replace(login.as_ref().map(|login| &login.token_id), id.0, &row).map_err(as_corrupt)
     }
 
     /// Removes an object, durably; `CKR_OBJECT_HANDLE_INVALID` where it is gone.
     pub fn remove(&self, id: ObjectId) -> Result<()> {
         let login = self.current();
-        self.store.remove(login.as_ref().map(|login| &login.token_id), id.0)
+        self.store.remove(login.as_ref().map(|login| &login.token_id), id.0).map_err(as_corrupt)
     }
 
     /// An object's record, opened and verified. `None` where there is none, or where it is private and nobody is logged in
     /// as user. `CKR_DEVICE_ERROR` where somebody has tampered with it: a search that meets such a one passes over it.
     pub fn fetch(&self, id: ObjectId) -> Result<Option<Record>> {
-        let Some(row) = self.store.fetch(id.0)? else { return Ok(None) };
+        let Some(row) = self.store.fetch(id.0).map_err(as_device_error)? else { return Ok(None) };
         match self.current() {
             _ if row.private && !self.is_user() => Ok(None),
             None => Ok(Some(unverified(row))),
@@ -65,7 +66,7 @@ impl Token {
             id: both(Column::Id, &search.id),
             private: login.is_some(),
         };
-        Ok(self.store.search(&search)?.into_iter().map(ObjectId).collect())
+        Ok(self.store.search(&search).map_err(as_device_error)?.into_iter().map(ObjectId).collect())
     }
 
     fn current(&self) -> Option<std::sync::Arc<Login>> {

@@ -267,9 +267,9 @@ mod tests {
                 },
             ];
             for (index, change) in changes.into_iter().enumerate() {
-                let mut changed = row.clone();
-                change(&mut changed);
-                assert_eq!(keys().open(5, changed), Err(Tampered), "change {index} of private {private}");
+                let mut forged = row.clone();
+                change(&mut forged);
+                assert_eq!(keys().open(5, forged), Err(Tampered), "change {index} of private {private}");
             }
             assert_eq!(keys().open(6, row.clone()), Err(Tampered));
             assert_eq!(RecordKeys::new([9; 16], &[2; 32]).unwrap().open(5, row.clone()), Err(Tampered));

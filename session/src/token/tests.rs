@@ -12,7 +12,7 @@ fn pin(text: &str) -> Pin {
 /// Another process's view of the token in this folder, on a device that nobody may touch.
 fn token(folder: &TempDir) -> Token {
     let untouched = || panic!("no device is needed for this");
-    Token::new(Store::new(folder.path().join("slot0")), CHEAP, Box::new(untouched))
+    Token::new(Store::new(folder.path().join("slot0")), CHEAP, Duration::ZERO, Box::new(untouched))
 }
 
 /// A token with the SO PIN `so-pin` and the user PIN `user-pin`.
@@ -215,7 +215,7 @@ fn emulated(folder: &TempDir) -> Token {
     let chip = folder.path().join("slot0/emulator");
     let open =
         move || Ok(Emulator::open(Config { folder: chip.clone(), options: Options::default() })? as Arc<dyn Device>);
-    Token::new(Store::new(folder.path().join("slot0")), CHEAP, Box::new(open))
+    Token::new(Store::new(folder.path().join("slot0")), CHEAP, Duration::ZERO, Box::new(open))
 }
 
 #[test]
@@ -258,4 +258,16 @@ fn a_token_is_made_on_a_chip_and_made_again() {
     assert!(partition.unseal(b"context", &sealed).is_err(), "the keys of the token that was are gone");
     let sealed = partition.seal(b"context", b"value").unwrap();
     assert_eq!(*partition.unseal(b"context", &sealed).unwrap(), b"value");
+}
+
+#[test]
+fn a_corrupt_store_is_a_device_error_where_the_standard_has_no_better_word() {
+    let (folder, _) = initialized();
+    std::fs::write(folder.path().join("slot0/token.sqlite3"), b"garbage ".repeat(1000)).unwrap();
+    let token = token(&folder);
+    assert_eq!(token.facts().unwrap_err(), Code::TokenNotRecognized);
+    assert_eq!(token.log_in(Role::User, &pin("user-pin")).unwrap_err(), Code::DeviceError);
+    assert_eq!(token.search(&everything()).unwrap_err(), Code::DeviceError);
+    assert_eq!(token.fetch(ObjectId(1)).unwrap_err(), Code::DeviceError);
+    assert_eq!(token.insert(&[certificate(b"1")]).unwrap_err(), Code::DeviceError);
 }
