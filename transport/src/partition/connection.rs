@@ -1,8 +1,9 @@
 //! One device session of this process and everything that lives and dies with it: the live keys, and their ids.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use parking_lot::RwLock;
 
 use super::hsm_key::{Fingerprint, HsmKey, Source};
 use super::line::Line;
@@ -12,7 +13,7 @@ use super::reaction::{Reaction, is, reaction, repeat};
 use super::{Durable, FacetKind, PartitionBlobs, PartitionSecrets, keys};
 use crate::channel::{Device, Direction, GcmCall, GcmReply};
 use crate::ddi::command::{CloseSession, DeleteKey, GetUnwrappingKey, UnmaskKey};
-use crate::ddi::{Request, Status};
+use crate::ddi::{Opcode, Request, Status};
 use crate::{Error, Result};
 
 /// A provisioned partition entered through one handle. All ids in it belong to it, so none can be used after a reset: a
@@ -28,8 +29,9 @@ pub(super) struct Connection {
     root: HsmKey,
     seal: HsmKey,
     unwrapping: OnceLock<UnwrappingKey>,
-    /// The device forgot the session: nothing is to be closed or deleted.
-    abandoned: AtomicBool,
+    /// Whether the device still knows the session. Read-locked during fast-path calls, the only ones that an old session
+    /// could make with an id that a reset has given to another key.
+    alive: RwLock<bool>,
     /// The process that opened the handle; a forked child must not use it (semantics 9.2 rule 10).
     process: u32,
 }
@@ -63,7 +65,7 @@ impl Connection {
             root: HsmKey::new(Vec::new(), None),
             seal: HsmKey::new(Vec::new(), None),
             unwrapping: OnceLock::new(),
-            abandoned: AtomicBool::new(false),
+            alive: RwLock::new(true),
             process: std::process::id(),
         };
         connection.complete(blobs, durable)?;
@@ -132,6 +134,12 @@ impl Connection {
         aad: &[u8],
         data: &mut [u8],
     ) -> Result<GcmReply> {
+        let alive = self.alive.read();
+        if !*alive {
+            // What the device answers on the other path.
+            let (command, status) = (Opcode::REOPEN_SESSION, Status::SESSION_NEEDS_RENEGOTIATION);
+            return Err(Error::Device { command, status });
+        }
         let bulk_key = key.bulk.ok_or(Error::UnexpectedAnswer("an AES-GCM key without a bulk key id"))?;
         let (session, short_app_id) = (self.session, self.short_app_id);
         let (iv, tag) = (*iv, tag.copied());
@@ -253,9 +261,11 @@ impl Connection {
         })
     }
 
-    /// The device forgot this session in a reset: its keys are gone, and its ids may already be other keys.
+    /// The device forgot this session in a reset: its keys are gone, and its ids may soon be other keys. Returns when no
+    /// fast-path call of this connection is under way, and none will be; on the other path the device itself refuses
+    /// the session.
     pub(super) fn abandon(&self) {
-        self.abandoned.store(true, Ordering::Relaxed);
+        *self.alive.write() = false;
     }
 }
 
@@ -263,7 +273,7 @@ impl Drop for Connection {
     /// Runs when the last command has ended. App keys would otherwise stay until the next reset: no one can enumerate
     /// them (semantics 7.6).
     fn drop(&mut self) {
-        if self.abandoned.load(Ordering::Relaxed) || self.process != std::process::id() {
+        if !*self.alive.get_mut() || self.process != std::process::id() {
             return;
         }
         for key in self.live.drain() {

@@ -17,6 +17,8 @@ pub(super) type Fingerprint = [u8; 32];
 pub struct HsmKey {
     facets: Vec<Facet>,
     recipe: Option<Recipe>,
+    /// The names of the facets that come from the recipe: needed for every use, so not hashed for every use.
+    derived: Vec<(FacetKind, Fingerprint)>,
 }
 
 /// One device key as a masked blob.
@@ -53,7 +55,13 @@ impl HsmKey {
     /// A key with these facets.
     pub(super) fn new(facets: Vec<(FacetKind, Vec<u8>)>, recipe: Option<Recipe>) -> Self {
         let facets = facets.into_iter().map(|(kind, blob)| Facet::new(kind, blob.into_boxed_slice())).collect();
-        Self { facets, recipe }
+        Self::of(facets, recipe)
+    }
+
+    fn of(facets: Vec<Facet>, recipe: Option<Recipe>) -> Self {
+        let kinds = recipe.iter().flat_map(|recipe| recipe.kinds.iter().map(|kind| (*kind, recipe.fingerprint(*kind))));
+        let derived = kinds.filter(|(kind, _)| facets.iter().all(|facet| facet.kind != *kind)).collect();
+        Self { facets, recipe, derived }
     }
 
     /// The bytes to store: format version, protocol id, facets, recipe. Stable over releases.
@@ -83,8 +91,7 @@ impl HsmKey {
 
     /// Whether the key has, or can make, this facet.
     pub fn can(&self, kind: FacetKind) -> bool {
-        self.facets.iter().any(|facet| facet.kind == kind)
-            || self.recipe.as_ref().is_some_and(|recipe| recipe.kinds.contains(&kind))
+        self.facets.iter().any(|facet| facet.kind == kind) || self.derived.iter().any(|(derived, _)| *derived == kind)
     }
 
     /// The cache's name for a facet, and where it comes from.
@@ -92,22 +99,23 @@ impl HsmKey {
         if let Some(facet) = self.facets.iter().find(|facet| facet.kind == kind) {
             return Ok((facet.fingerprint, Source::Blob(&facet.blob)));
         }
-        match &self.recipe {
-            Some(recipe) if recipe.kinds.contains(&kind) => Ok((recipe.fingerprint(kind), Source::Recipe(recipe))),
+        let derived = self.derived.iter().find(|(derived, _)| *derived == kind);
+        match (&self.recipe, derived) {
+            (Some(recipe), Some((_, name))) => Ok((*name, Source::Recipe(recipe))),
             _ => Err(Error::NoFacet(kind)),
         }
     }
 
     /// Every name under which the cache may know this key.
     pub(super) fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> + '_ {
-        let derived = self.recipe.iter().flat_map(|recipe| recipe.kinds.iter().map(|kind| recipe.fingerprint(*kind)));
+        let derived = self.derived.iter().map(|(_, name)| *name);
         self.facets.iter().map(|facet| facet.fingerprint).chain(derived)
     }
 }
 
 impl fmt::Debug for HsmKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kinds = self.facets.iter().map(|facet| facet.kind);
+        let kinds = self.facets.iter().map(|facet| facet.kind).chain(self.derived.iter().map(|(kind, _)| *kind));
         f.write_str("HsmKey")?;
         f.debug_set().entries(kinds).finish()
     }
@@ -124,7 +132,7 @@ impl Recipe {
     /// The HKDF `info` of every key of this recipe.
     pub(super) const INFO: &'static [u8] = b"azihsm-pkcs11 secret v1";
 
-    pub(super) fn fingerprint(&self, kind: FacetKind) -> Fingerprint {
+    fn fingerprint(&self, kind: FacetKind) -> Fingerprint {
         fingerprint(&[b"recipe", &[kind as u8, self.len], &self.root, &self.salt])
     }
 
@@ -175,7 +183,7 @@ fn decode(bytes: &[u8]) -> Option<HsmKey> {
         _ => return None,
     };
     let usable = !facets.is_empty() || recipe.is_some();
-    (input.0.is_empty() && usable).then_some(HsmKey { facets, recipe })
+    (input.0.is_empty() && usable).then(|| HsmKey::of(facets, recipe))
 }
 
 /// A cursor that cannot overrun.

@@ -185,10 +185,11 @@ impl Table {
             return Evicted::Key(key);
         }
         let mut in_use = self.doomed.iter().any(|key| !bulk || key.bulk.is_some());
+        let mut loading = 0;
         let mut oldest: Option<(u64, Fingerprint)> = None;
         for (name, slot) in &mut self.slots {
             let Slot::Ready { key, used } = slot else {
-                in_use = true;
+                loading += 1;
                 continue;
             };
             if bulk && key.bulk.is_none() {
@@ -204,7 +205,8 @@ impl Table {
         let taken = oldest.and_then(|(_, name)| self.slots.remove(&name));
         match taken {
             Some(Slot::Ready { key, .. }) => Arc::into_inner(key).map_or(Evicted::AllInUse, Evicted::Key),
-            _ if in_use => Evicted::AllInUse,
+            // One that is being loaded may be the caller's own, which is no reason to wait.
+            _ if in_use || loading > 1 => Evicted::AllInUse,
             _ => Evicted::Nothing,
         }
     }

@@ -36,7 +36,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use self::connection::Connection;
 use self::reaction::{Reaction, reaction};
@@ -140,8 +140,8 @@ impl Partition {
     /// device refuses none, and is wiped on failure.
     pub fn aes_gcm_encrypt(&self, key: &HsmKey, iv: &[u8; 12], aad: &[u8], data: &mut [u8]) -> Result<[u8; 16]> {
         let data = something(data)?;
-        self.run_once(|connection| ops::gcm_encrypt(connection, key, FacetKind::AesGcm, iv, aad, data))
-            .map(|(_, tag)| tag)
+        let made = self.run(|connection| ops::gcm_encrypt(connection, key, FacetKind::AesGcm, iv, aad, data));
+        made.map(|(_, tag)| tag).inspect_err(|_| data.zeroize())
     }
 
     /// AES-256-GCM decryption in place; on [`Error::TagMismatch`], as on any failure, `data` is wiped.
@@ -154,7 +154,8 @@ impl Partition {
         tag: &[u8; 16],
     ) -> Result<()> {
         let data = something(data)?;
-        self.run_once(|connection| ops::gcm_decrypt(connection, key, FacetKind::AesGcm, iv, aad, data, tag))
+        let opened = self.run(|connection| ops::gcm_decrypt(connection, key, FacetKind::AesGcm, iv, aad, data, tag));
+        opened.inspect_err(|_| data.zeroize())
     }
 
     /// HMAC of a message of at most 1024 bytes with one of the HMAC facets; 32, 48 or 64 bytes.
@@ -224,7 +225,8 @@ impl Partition {
     }
 
     /// Runs an operation, and once more in a new connection where the device was reset in the meantime. That is safe
-    /// because the device refused the first one: a command of a session that a reset flagged does nothing.
+    /// because the device refused the first one: a command of a session that a reset flagged does nothing. Every
+    /// operation is made to start again where the refusal left it.
     fn run<T>(&self, mut operation: impl FnMut(&Connection) -> Result<T>) -> Result<T> {
         let connection = self.connection()?;
         match operation(&connection) {
@@ -235,16 +237,6 @@ impl Partition {
             }
             done => done,
         }
-    }
-
-    /// Runs an operation whose input does not outlive a failure.
-    fn run_once<T>(&self, operation: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
-        let connection = self.connection()?;
-        operation(&connection).inspect_err(|error| {
-            if reaction(error) == Reaction::Recover {
-                self.abandon(&connection);
-            }
-        })
     }
 
     fn abandon(&self, connection: &Arc<Connection>) {

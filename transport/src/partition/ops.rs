@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use aws_lc_rs::{digest, rand};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::FacetKind;
 use super::connection::Connection;
@@ -100,7 +100,7 @@ pub(super) fn aes_cbc(
     })
 }
 
-/// AES-256-GCM encryption in place; answers the IV that was used, and the tag. `data` is wiped on failure.
+/// AES-256-GCM encryption in place; answers the IV that was used, and the tag.
 pub(super) fn gcm_encrypt(
     connection: &Connection,
     key: &HsmKey,
@@ -109,13 +109,12 @@ pub(super) fn gcm_encrypt(
     aad: &[u8],
     data: &mut [u8],
 ) -> Result<([u8; 12], [u8; 16])> {
-    let reply = connection
-        .with_key(key, facet, |live| connection.gcm(live, Direction::Encrypt, iv, None, aad, data))
-        .inspect_err(|_| data.zeroize());
-    reply.map(|reply| (reply.iv, reply.tag))
+    let reply =
+        connection.with_key(key, facet, |live| connection.gcm(live, Direction::Encrypt, iv, None, aad, data))?;
+    Ok((reply.iv, reply.tag))
 }
 
-/// AES-256-GCM decryption in place; `data` is wiped on failure.
+/// AES-256-GCM decryption in place. What a failure leaves in `data` is unauthenticated and has to be wiped.
 pub(super) fn gcm_decrypt(
     connection: &Connection,
     key: &HsmKey,
@@ -125,10 +124,8 @@ pub(super) fn gcm_decrypt(
     data: &mut [u8],
     tag: &[u8; 16],
 ) -> Result<()> {
-    let reply = connection
-        .with_key(key, facet, |live| connection.gcm(live, Direction::Decrypt, iv, Some(tag), aad, data))
-        .inspect_err(|_| data.zeroize());
-    reply.map(|_| ())
+    connection.with_key(key, facet, |live| connection.gcm(live, Direction::Decrypt, iv, Some(tag), aad, data))?;
+    Ok(())
 }
 
 pub(super) fn hmac(connection: &Connection, key: &HsmKey, facet: FacetKind, message: &[u8]) -> Result<Vec<u8>> {

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::channel::ChannelError;
 use crate::ddi::Status;
 use crate::{Error, Result};
 
@@ -38,10 +39,12 @@ pub(super) enum Reaction {
 
 /// The reaction to a failed command.
 pub(super) fn reaction(error: &Error) -> Reaction {
-    let Error::Device { status, .. } = error else {
-        return Reaction::GiveUp;
+    let status = match error {
+        Error::Device { status, .. } => *status,
+        Error::Channel(ChannelError::FastPath { result, extended }) => return fast_path(*result, *extended),
+        _ => return Reaction::GiveUp,
     };
-    match *status {
+    match status {
         Status::KEY_NOT_FOUND => Reaction::Reload,
         Status::NOT_ENOUGH_SPACE | Status::DEFRAGMENTATION_NEEDED | Status::REACHED_MAX_KEYS => {
             Reaction::MakeRoom { bulk: false }
@@ -65,6 +68,18 @@ pub(super) fn reaction(error: &Error) -> Reaction {
         | Status::SESSION_NOT_FOUND
         | Status::FILE_HANDLE_NO_EXISTING_SESSION
         | Status::FILE_HANDLE_SESSION_ID_DOES_NOT_MATCH => Reaction::Recover,
+        _ => Reaction::GiveUp,
+    }
+}
+
+/// The fast path's refusals that come before any data is touched, so that the call may be repeated (wire 6.6, B.3;
+/// semantics 6.3).
+const fn fast_path(result: u32, extended: u32) -> Reaction {
+    match (result, extended) {
+        // The device: no such key, or not ours.
+        (2, 1..=4) => Reaction::Reload,
+        // The driver: session or application of another handle, or none.
+        (0, 107..=110) => Reaction::Recover,
         _ => Reaction::GiveUp,
     }
 }

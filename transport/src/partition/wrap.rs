@@ -46,6 +46,9 @@ pub(super) fn rsa_payload(pkcs8: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
 /// `ECPrivateKey` with the public key and without parameters (semantics 6.6).
 pub(super) fn ec_payload(pkcs8: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
     let info = PrivateKeyInfoRef::try_from(pkcs8).map_err(|_| Error::InvalidArgument("EC key is no PKCS#8"))?;
+    if info.algorithm.oid != EC_PUBLIC_KEY {
+        return Err(Error::InvalidArgument("PKCS#8 of another algorithm than EC"));
+    }
     let (_, curve) = info.algorithm.oids().map_err(|_| Error::InvalidArgument("EC key without a named curve"))?;
     let curve = match curve {
         Some(SECP256R1) => Curve::P256,
@@ -53,9 +56,6 @@ pub(super) fn ec_payload(pkcs8: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         Some(SECP521R1) => Curve::P521,
         _ => return Err(Error::Unsupported("curves other than P-256, P-384 and P-521")),
     };
-    if info.algorithm.oid != EC_PUBLIC_KEY {
-        return Err(Error::InvalidArgument("PKCS#8 of another algorithm than EC"));
-    }
     let inner = EcPrivateKey::from_der(info.private_key.as_bytes())
         .map_err(|_| Error::InvalidArgument("EC key without an ECPrivateKey"))?;
     let scalar = padded(inner.private_key, curve.len())?;
