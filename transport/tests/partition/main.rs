@@ -1,0 +1,19 @@
+//! One partition over the emulator, in both dialects, with `RustCrypto` and the recorded vectors as the second opinion.
+//!
+//! | File | What it covers |
+//! |---|---|
+//! | `provisioning` | first start, cold start, what is stored when, blobs of another owner |
+//! | `asymmetric` | EC and RSA: generated, imported, signed, decrypted, agreed |
+//! | `symmetric` | AES-CBC, AES-GCM, HMAC, HKDF, secrets and their facets, sealing |
+//! | `cache` | more keys than fit, several threads, keys that vanish |
+//! | `processes` | two processes on one token |
+//! | `rig`, `oracle`, `vectors` | the emulator and a store in memory; `RustCrypto`; the data files |
+
+mod asymmetric;
+mod cache;
+mod oracle;
+mod processes;
+mod provisioning;
+mod rig;
+mod symmetric;
+mod vectors;
