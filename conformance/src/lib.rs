@@ -3,11 +3,13 @@
 //! - [`Module`]: the shared object under test, and what a program has to be told to use it.
 //! - [`Sandbox`]: one state folder of its own per test, and the commands that run against it.
 //! - [`Ran`]: a finished command; every assertion on it shows the whole command and its output.
+//! - [`raw`]: the module's C functions, with nothing in between, for the ABI tests and the benchmark.
 //! - [`isolated`]: a test body that gets a process of its own, for tests that load the library in process.
 
 mod isolated;
 mod module;
 mod ran;
+pub mod raw;
 mod sandbox;
 mod tls;
 
