@@ -195,12 +195,11 @@ impl Config {
             (None, Some(path)) => absolute(path).map_err(|why| flaw(format!("state: {why}")))?,
             (None, None) => default_state(&variable)?,
         };
-        let (log_level, log_target) = match log_override(environment)? {
-            Some(log) => log,
-            None => {
-                let target = file.log.target.map_or(Ok(Target::Stderr), |target| Target::parse(&target));
-                (file.log.level, target.map_err(flaw)?)
-            }
+        let (log_level, log_target) = if let Some(log) = log_override(environment)? {
+            log
+        } else {
+            let target = file.log.target.map_or(Ok(Target::Stderr), |target| Target::parse(&target));
+            (file.log.level, target.map_err(flaw)?)
         };
         let (slots, session_wait_ms, pin) =
             (file.slots.unwrap_or(1), file.session_wait_ms.unwrap_or(DEFAULT_SESSION_WAIT_MS), file.pin);

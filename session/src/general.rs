@@ -51,10 +51,10 @@ pub fn initialize(arguments: Option<Arguments>) -> Result<()> {
         let config = Config::load().map_err(|flaw| {
             // What the file says of the log is not known. The boundary logs the error that goes back.
             let (level, target) = config::log_from_environment().unwrap_or_default();
-            log::configure(level, target);
+            log::configure(level, &target);
             Code::GeneralError.because(format_args!("configuration: {flaw}"))
         })?;
-        log::configure(config.log_level, config.log_target.clone());
+        log::configure(config.log_level, &config.log_target);
         let slots = slot::configured(&config)?;
         let (count, state) = (slots.len(), config.state.display());
         log::event(Level::Info, format_args!("version {VERSION}, {count} emulated slots, state in {state}"));

@@ -91,7 +91,7 @@ impl Target {
 }
 
 /// Starts, changes or (with [`Level::Off`]) ends logging in this process.
-pub fn configure(level: Level, target: Target) {
+pub fn configure(level: Level, target: &Target) {
     if level != Level::Off {
         TARGET.store(place_of(target), Ordering::Relaxed);
     }
@@ -223,11 +223,11 @@ struct Place {
     next: OnceBox<Self>,
 }
 
-fn place_of(target: Target) -> usize {
+fn place_of(target: &Target) -> usize {
     let new = || Box::new(Place { target: target.clone(), next: OnceBox::new() });
     let mut place = TARGETS.get_or_init(new);
     let mut index = 0;
-    while place.target != target {
+    while place.target != *target {
         place = place.next.get_or_init(new);
         index += 1;
     }
@@ -290,10 +290,10 @@ mod tests {
     fn a_file_gets_a_line_per_call_and_only_from_its_level_on() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        configure(Level::Info, Target::File(path.clone()));
+        configure(Level::Info, &Target::File(path.clone()));
         call("C_Sign", None, Duration::from_micros(5));
         call("C_Login", Some(&Code::PinIncorrect.because("try 3 of 10")), Duration::from_micros(12));
-        configure(Level::Off, Target::Stderr);
+        configure(Level::Off, &Target::Stderr);
         call("C_Login", Some(&Code::DeviceError.into()), Duration::ZERO);
         let text = std::fs::read_to_string(path).unwrap();
         let lines: Vec<_> = text.lines().filter(|line| line.contains("function=")).collect();

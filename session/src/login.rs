@@ -8,6 +8,7 @@ use crate::token::LoginState;
 use crate::{Code, Result};
 
 /// `C_Login`: `user` is a `CKU_` number.
+#[expect(clippy::needless_pass_by_value, reason = "the boundary hands over its only copy, which is erased here")]
 pub fn login(session: SessionHandle, user: u64, pin: Pin) -> Result<()> {
     let library = Library::current()?;
     let session = library.sessions.get(session)?;

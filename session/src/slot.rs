@@ -143,6 +143,7 @@ pub fn mechanism_info(slot: SlotId, kind: MechanismType) -> Result<MechanismInfo
 }
 
 /// `C_InitToken`.
+#[expect(clippy::needless_pass_by_value, reason = "the boundary hands over its only copy, which is erased here")]
 pub fn init_token(slot: SlotId, so_pin: Pin, label: Argument<[u8; 32]>) -> Result<()> {
     let library = Library::current()?;
     let slot = library.slot(slot)?;
@@ -158,12 +159,14 @@ pub fn init_token(slot: SlotId, so_pin: Pin, label: Argument<[u8; 32]>) -> Resul
 }
 
 /// `C_InitPIN`.
+#[expect(clippy::needless_pass_by_value, reason = "the boundary hands over its only copy, which is erased here")]
 pub fn init_pin(session: SessionHandle, pin: Pin) -> Result<()> {
     let session = Library::current()?.sessions.get(session)?;
     session.slot.token.initialize_pin(&pin)
 }
 
 /// `C_SetPIN`.
+#[expect(clippy::needless_pass_by_value, reason = "the boundary hands over its only copy, which is erased here")]
 pub fn set_pin(session: SessionHandle, old: Pin, new: Pin) -> Result<()> {
     let session = Library::current()?.sessions.get(session)?;
     if !session.read_write {
