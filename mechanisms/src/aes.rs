@@ -12,9 +12,9 @@ use crate::params::Params;
 use crate::secret;
 use crate::table::Row;
 
-/// PKCS#11 v3.2, 6.10.4.
+/// PKCS#11 v3.2, 6.10.3.
 pub(crate) const ROWS: &[Row] =
-    &[Row { section: "6.10.4", hardware: true, generate: Some(generate), ..cipher(MechanismType::AES_KEY_GEN) }];
+    &[Row { section: "6.10.3", hardware: true, generate: Some(generate), ..cipher(MechanismType::AES_KEY_GEN) }];
 
 /// What all rows over AES keys share.
 pub(crate) const fn cipher(kind: MechanismType) -> Row {

@@ -19,17 +19,17 @@ use crate::params::{Params, Shape};
 use crate::secret;
 use crate::table::{CipherInit, Row};
 
-/// PKCS#11 v3.2, 6.10.
+/// PKCS#11 v3.2, 6.10.5 and 6.10.6.
 pub(crate) const ROWS: &[Row] = &[
     row(
         MechanismType::AES_CBC,
-        "6.10.6",
+        "6.10.5",
         |params, key| start(params, key, Direction::Encrypt, false),
         |params, key| start(params, key, Direction::Decrypt, false),
     ),
     row(
         MechanismType::AES_CBC_PAD,
-        "6.10.7",
+        "6.10.6",
         |params, key| start(params, key, Direction::Encrypt, true),
         |params, key| start(params, key, Direction::Decrypt, true),
     ),

@@ -29,7 +29,7 @@ use crate::params::{Params, Shape};
 use crate::secret;
 use crate::table::Row;
 
-/// PKCS#11 v3.2, 6.13.
+/// PKCS#11 v3.2, 6.13.2.
 pub(crate) const ROWS: &[Row] = &[Row {
     section: "6.13.2",
     shape: Shape::Gcm,

@@ -18,9 +18,9 @@ use crate::residency::{self, Home};
 use crate::secret;
 use crate::table::Row;
 
-/// PKCS#11 v3.2, 6.3.
+/// PKCS#11 v3.2, 6.3.9.
 pub(crate) const ROWS: &[Row] = &[Row {
-    section: "6.3.5",
+    section: "6.3.9",
     keys: &[KeyType::EC],
     min_size: 256,
     max_size: 521,
@@ -58,8 +58,9 @@ pub fn params_of(curve: Curve) -> &'static [u8] {
     }
 }
 
-/// The curve that `CKA_EC_PARAMS` names. Other OIDs, names as a `PrintableString` and explicit parameters are
-/// `CKR_CURVE_NOT_SUPPORTED`; what is none of these is `CKR_DOMAIN_PARAMS_INVALID` (PKCS#11 v3.2, 6.3.3).
+/// The curve that `CKA_EC_PARAMS` names. Another OID, or the printable name of an Edwards or Montgomery curve, is
+/// `CKR_CURVE_NOT_SUPPORTED`; another name, explicit parameters and nonsense are `CKR_DOMAIN_PARAMS_INVALID`
+/// (PKCS#11 v3.2, 6.3: "an unsupported representation").
 pub fn curve_from_params(params: &[u8]) -> Result<Curve> {
     if let Some(curve) = CURVES.into_iter().find(|curve| params_of(*curve) == params) {
         return Ok(curve);
@@ -67,39 +68,41 @@ pub fn curve_from_params(params: &[u8]) -> Result<Curve> {
     let Ok(any) = der::AnyRef::from_der(params) else {
         return Err(Code::DomainParamsInvalid.because("CKA_EC_PARAMS is not DER"));
     };
-    let what = match der::Tagged::tag(&any) {
+    match der::Tagged::tag(&any) {
         der::Tag::ObjectIdentifier => match any.decode_as::<der::oid::ObjectIdentifier>() {
-            Ok(oid) => format!("curve {oid}"),
-            Err(_) => return Err(Code::DomainParamsInvalid.because("CKA_EC_PARAMS holds a broken OID")),
+            Ok(oid) => Err(Code::CurveNotSupported.because(format_args!("curve {oid}"))),
+            Err(_) => Err(Code::DomainParamsInvalid.because("CKA_EC_PARAMS holds a broken OID")),
         },
-        der::Tag::PrintableString => "a curve by its printable name".to_owned(),
-        der::Tag::Sequence => "explicit curve parameters".to_owned(),
-        tag => return Err(Code::DomainParamsInvalid.because(format_args!("CKA_EC_PARAMS is a {tag}"))),
-    };
-    Err(Code::CurveNotSupported.because(what))
+        der::Tag::PrintableString if OTHER_FORMS.contains(&any.value()) => {
+            Err(Code::CurveNotSupported.because("an Edwards or Montgomery curve"))
+        }
+        der::Tag::PrintableString => Err(Code::DomainParamsInvalid.because("a curve by name; give its OID")),
+        der::Tag::Sequence => Err(Code::DomainParamsInvalid.because("explicit curve parameters; give the curve's OID")),
+        tag => Err(Code::DomainParamsInvalid.because(format_args!("CKA_EC_PARAMS is a {tag}"))),
+    }
 }
 
-/// The uncompressed, validated point in `CKA_EC_POINT` or `pPublicData`, which may be in a DER OCTET STRING or bare,
+/// The uncompressed, validated point in `CKA_EC_POINT` or `pPublicData`, which may be bare or in a DER OCTET STRING,
 /// compressed or not: consumers differ, and all four are told apart by their first byte and length.
 pub fn point(curve: Curve, encoded: &[u8]) -> Result<Vec<u8>> {
-    let bare = match <&der::asn1::OctetStringRef>::from_der(encoded) {
-        Ok(inner) => inner.as_bytes(),
-        Err(_) => encoded,
-    };
     let len = curve.len();
-    let shaped = match bare.first() {
-        Some(4) => bare.len() == 1 + 2 * len,
-        Some(2 | 3) => bare.len() == 1 + len,
+    let shaped = |point: &[u8]| match point.first() {
+        Some(4) => point.len() == 1 + 2 * len,
+        Some(2 | 3) => point.len() == 1 + len,
         _ => false,
     };
-    let point = if shaped {
+    // Bare first: 04 is also the tag of OCTET STRING, and a coordinate may begin like a length.
+    let bare = if shaped(encoded) {
+        Some(encoded)
+    } else {
+        <&der::asn1::OctetStringRef>::from_der(encoded).ok().map(|inner| inner.as_bytes()).filter(|inner| shaped(inner))
+    };
+    bare.and_then(|bare| {
         on_curve!(curve, ec => {
             ec::PublicKey::from_sec1_bytes(bare).ok().map(|key| key.to_sec1_point(false).as_bytes().to_vec())
         })
-    } else {
-        None
-    };
-    point.ok_or_else(|| Code::AttributeValueInvalid.because("not a point of the curve"))
+    })
+    .ok_or_else(|| Code::AttributeValueInvalid.because("not a point of the curve"))
 }
 
 /// A validated public key from `CKA_EC_PARAMS`' curve and `CKA_EC_POINT`.
@@ -254,6 +257,15 @@ fn settle(value: Value, home: &Home, partition: Option<&Arc<Partition>>, origin:
     })
 }
 
+/// What the standard has a mechanism over EC keys say of them: prime fields, curves by OID, points in both forms.
+pub(crate) const FLAGS: u64 = cryptoki_sys::CKF_EC_F_P
+    | cryptoki_sys::CKF_EC_OID
+    | cryptoki_sys::CKF_EC_UNCOMPRESS
+    | cryptoki_sys::CKF_EC_COMPRESS;
+
+/// Names under which the standard has curves that are not in Weierstrass form (PKCS#11 v3.2, 6.3.10 and 6.3.11).
+const OTHER_FORMS: [&[u8]; 4] = [b"edwards25519", b"edwards448", b"curve25519", b"curve448"];
+
 /// All curves.
 pub const CURVES: [Curve; 3] = [Curve::P256, Curve::P384, Curve::P521];
 
@@ -278,8 +290,9 @@ mod tests {
         }
         for (params, code) in [
             (der(6, &[0x2b, 0x81, 0x04, 0x00, 0x0a]), Code::CurveNotSupported), // secp256k1
-            (der(0x13, b"secp256r1"), Code::CurveNotSupported),
-            (der(0x30, &[2, 1, 1]), Code::CurveNotSupported),
+            (der(0x13, b"edwards25519"), Code::CurveNotSupported),
+            (der(0x13, b"secp256r1"), Code::DomainParamsInvalid),
+            (der(0x30, &[2, 1, 1]), Code::DomainParamsInvalid),
             (der(5, &[]), Code::DomainParamsInvalid),
             (vec![], Code::DomainParamsInvalid),
             (vec![6, 8, 0x2a], Code::DomainParamsInvalid),
@@ -309,6 +322,19 @@ mod tests {
         let p256 = generate_value(Curve::P256).unwrap().public().unwrap();
         let PublicKey::Ec { point: other, .. } = p256 else { panic!("an EC key") };
         assert_eq!(point(Curve::P384, &other).unwrap_err(), Code::AttributeValueInvalid);
+    }
+
+    /// x begins with 3f: the bare point is also a DER OCTET STRING of 63 bytes.
+    #[test]
+    fn a_bare_point_that_looks_like_der() {
+        let looks_like_der = (1u32..).map(u32::to_be_bytes).find_map(|scalar| {
+            let value = private_from_scalar(Curve::P256, &scalar).unwrap();
+            let PublicKey::Ec { point, .. } = value.public().unwrap() else { panic!("an EC key") };
+            (point[1] == 0x3f).then_some(point)
+        });
+        let bare = looks_like_der.unwrap();
+        assert_eq!(point(Curve::P256, &bare).unwrap(), bare);
+        assert_eq!(point(Curve::P256, &der(4, &bare)).unwrap(), bare);
     }
 
     #[test]

@@ -187,11 +187,21 @@ impl VerifyOp for Verifying {
     }
 
     fn finish(self: Box<Self>, signature: &[u8]) -> Result<()> {
-        if signature.len() != 2 * self.curve.len() {
-            return Err(Code::SignatureLenRange.because(format_args!("a signature of {} bytes", signature.len())));
-        }
-        check(self.curve, &self.point, &cut(self.curve, &self.message.finish())?, signature)
+        let signature = full_length(self.curve, signature)?;
+        check(self.curve, &self.point, &cut(self.curve, &self.message.finish())?, &signature)
     }
+}
+
+/// `r || s` at the curve's length: both may come shortened to the same length (PKCS#11 v3.2, 6.3.1).
+fn full_length(curve: Curve, signature: &[u8]) -> Result<Vec<u8>> {
+    let (len, half) = (curve.len(), signature.len() / 2);
+    if signature.is_empty() || signature.len() % 2 != 0 || half > len {
+        return Err(Code::SignatureLenRange.because(format_args!("a signature of {} bytes", signature.len())));
+    }
+    let mut full = vec![0; 2 * len];
+    full[len - half..len].copy_from_slice(&signature[..half]);
+    full[2 * len - half..].copy_from_slice(&signature[half..]);
+    Ok(full)
 }
 
 /// Checks `r || s` over a digest that is already cut.
@@ -309,10 +319,10 @@ mod tests {
         assert_eq!(signature(MechanismType::ECDSA, &private, b"").unwrap_err(), Code::DataLenRange);
         assert_eq!(signature(MechanismType::ECDSA, &public, b"x").unwrap_err(), Code::KeyTypeInconsistent);
         let made = signature(MechanismType::ECDSA, &private, b"x").unwrap();
-        for bad in [&made[..63], &[&made[..], &[0]].concat(), &[]] {
+        for bad in [&made[..63], &[&made[..], &[0]].concat(), &[&made[..], &[0, 0]].concat(), &[]] {
             assert_eq!(verified(MechanismType::ECDSA, &public, b"x", bad).unwrap_err(), Code::SignatureLenRange);
         }
-        for bad in [vec![0; 64], vec![0xff; 64]] {
+        for bad in [vec![0; 64], vec![0xff; 64], vec![1; 62], vec![0; 2]] {
             assert_eq!(verified(MechanismType::ECDSA, &public, b"x", &bad).unwrap_err(), Code::SignatureInvalid);
         }
         let too_much = vec![1; RAW_LIMIT + 1];
@@ -332,5 +342,19 @@ mod tests {
         let public: PublicKey = value.public().unwrap();
         let key = Key { key_type: KeyType::EC, material: Material::Public(Arc::new(public)), public: None };
         verified(MechanismType::ECDSA_SHA256, &key, b"sample", &made).unwrap();
+    }
+
+    /// 6.3.1: a signature may have a shorter length where both numbers have zeros in front.
+    #[test]
+    fn shortened_signatures() {
+        let (private, public) = pair(Curve::P521);
+        // The order of P-521 has 521 bits: one signature in four has both first bytes zero.
+        let made = (0..1000)
+            .map(|_| signature(MechanismType::ECDSA, &private, b"x").unwrap())
+            .find(|made| made[0] == 0 && made[66] == 0)
+            .unwrap();
+        let short = [&made[1..66], &made[67..]].concat();
+        verified(MechanismType::ECDSA, &public, b"x", &short).unwrap();
+        assert_eq!(full_length(Curve::P521, &short).unwrap(), made);
     }
 }

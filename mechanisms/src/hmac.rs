@@ -229,6 +229,37 @@ mod tests {
         }
     }
 
+    /// RFC 4231, test cases 2 and 6; RFC 2202, test case 2.
+    #[test]
+    fn known_answers() {
+        let hex = |text: &str| -> Vec<u8> {
+            (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+        };
+        let long = b"Test Using Larger Than Block-Size Key - Hash Key First";
+        for (kind, bytes, message, expected) in [
+            (
+                MechanismType::SHA_1_HMAC,
+                &b"Jefe"[..],
+                &b"what do ya want for nothing?"[..],
+                "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79",
+            ),
+            (
+                MechanismType::SHA256_HMAC,
+                b"Jefe",
+                b"what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                MechanismType::SHA256_HMAC,
+                &[0xaa; 131],
+                long,
+                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+            ),
+        ] {
+            assert_eq!(tag(kind, &key(bytes), &[message]), hex(expected));
+        }
+    }
+
     #[test]
     fn verification() {
         let key = key(b"key");

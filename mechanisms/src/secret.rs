@@ -26,12 +26,12 @@ pub(crate) const GENERIC: &[KeyType] = &[
     KeyType::HKDF,
 ];
 
-/// PKCS#11 v3.2, 6.8.4.
+/// PKCS#11 v3.2, 6.8.3, which counts the sizes of this one mechanism in bits.
 pub(crate) const ROWS: &[Row] = &[Row {
-    section: "6.8.4",
+    section: "6.8.3",
     keys: GENERIC,
-    min_size: 1,
-    max_size: MAX_LEN,
+    min_size: 8,
+    max_size: MAX_LEN * 8,
     hardware: true,
     generate: Some(generate_generic),
     ..Row::none(MechanismType::GENERIC_SECRET_KEY_GEN)

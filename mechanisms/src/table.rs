@@ -36,7 +36,8 @@ pub struct Row {
     pub section: &'static str,
     /// Key types that it takes or makes; empty for digests.
     pub keys: &'static [KeyType],
-    /// Smallest key: bits for RSA and EC, bytes for secret keys; 0 where there is no key.
+    /// Smallest key, in the standard's unit: bits for RSA, EC and generic secret generation, else bytes; 0 where there
+    /// is no key.
     pub min_size: usize,
     /// Largest key, in the same unit.
     pub max_size: usize,
@@ -120,6 +121,7 @@ impl Row {
             | on(self.generate.is_some(), cryptoki_sys::CKF_GENERATE)
             | on(self.generate_pair.is_some(), cryptoki_sys::CKF_GENERATE_KEY_PAIR)
             | on(self.derive.is_some(), cryptoki_sys::CKF_DERIVE)
+            | on(self.keys.contains(&KeyType::EC), ec::FLAGS)
     }
 }
 
@@ -159,7 +161,9 @@ pub fn markdown() -> String {
     for row in rows() {
         let functions: Vec<_> = row.functions().collect();
         let keys: Vec<_> = row.keys.iter().map(|key| format!("`{key:?}`")).collect();
-        let unit = if row.keys.iter().any(|key| matches!(*key, KeyType::RSA | KeyType::EC)) { "bits" } else { "bytes" };
+        let bits = row.kind == MechanismType::GENERIC_SECRET_KEY_GEN
+            || row.keys.iter().any(|key| matches!(*key, KeyType::RSA | KeyType::EC));
+        let unit = if bits { "bits" } else { "bytes" };
         let sizes = match (row.min_size, row.max_size) {
             (0, 0) => String::new(),
             (min, max) => format!("{min} to {max} {unit}"),
@@ -207,6 +211,7 @@ mod tests {
         );
         assert_eq!(flags(MechanismType::AES_KEY_GEN), cryptoki_sys::CKF_HW | cryptoki_sys::CKF_GENERATE);
         assert_eq!(flags(MechanismType::SHA_1_HMAC), cryptoki_sys::CKF_SIGN | cryptoki_sys::CKF_VERIFY);
+        assert_eq!(flags(MechanismType::ECDH1_DERIVE), cryptoki_sys::CKF_HW | cryptoki_sys::CKF_DERIVE | ec::FLAGS);
         assert!(row(MechanismType(0xdead_beef)).is_none());
     }
 

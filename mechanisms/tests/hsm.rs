@@ -210,7 +210,7 @@ fn an_rsa_key_has_the_facets_that_were_asked_for() {
     assert_eq!(generate(bits("sign extractable")).unwrap(), Residency::Sealed);
     assert_eq!(generate(KeyRequest { policy: Policy::Strict, ..bits("sign") }).unwrap_err(), Code::MechanismInvalid);
     let exponent = KeyRequest { public_exponent: Some(vec![3]), ..bits("sign") };
-    assert_eq!(generate(exponent).unwrap_err(), Code::AttributeValueInvalid);
+    assert_eq!(generate(exponent).unwrap_err(), Code::TemplateInconsistent);
     let zeros = KeyRequest { public_exponent: Some(vec![0, 1, 0, 1]), ..bits("sign") };
     assert_eq!(generate(zeros).unwrap(), Residency::Hsm);
     assert_eq!(generate(asking("sign")).unwrap_err(), Code::TemplateIncomplete);

@@ -20,11 +20,11 @@ use crate::residency::{self, Home};
 use crate::secret;
 use crate::table::Row;
 
-/// PKCS#11 v3.2, 6.1.5. The device makes no RSA keys (semantics 8.1): they are made here and imported, so no `CKF_HW`.
+/// PKCS#11 v3.2, 6.1.4. The device makes no RSA keys (semantics 8.1): they are made here and imported, so no `CKF_HW`.
 pub(crate) const ROWS: &[Row] = &[Row {
     hardware: false,
     generate_pair: Some(generate),
-    ..super::row(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "6.1.5")
+    ..super::row(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "6.1.4")
 }];
 
 /// Sizes of private keys in bits (semantics 6.6).
@@ -206,7 +206,8 @@ fn generate(_params: &Params, request: &KeyRequest, partition: &Arc<Partition>) 
     }
     let bits = request.modulus_bits.ok_or_else(|| Code::TemplateIncomplete.because("CKA_MODULUS_BITS is missing"))?;
     if request.public_exponent.as_ref().is_some_and(|exponent| trimmed(exponent) != [1, 0, 1]) {
-        return Err(Code::AttributeValueInvalid.because("CKA_PUBLIC_EXPONENT other than 65537"));
+        // The standard names this code for it.
+        return Err(Code::TemplateInconsistent.because("CKA_PUBLIC_EXPONENT other than 65537"));
     }
     let home = residency::rsa(request);
     settle(generate_value(bits)?, &home, Some(partition), Origin::Library)

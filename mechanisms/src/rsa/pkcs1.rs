@@ -13,7 +13,7 @@ use crate::padding::pkcs1v15;
 use crate::random;
 use crate::table::{Row, SignInit, VerifyInit};
 
-/// PKCS#11 v3.2, 6.1.6 and 6.1.12.
+/// PKCS#11 v3.2, 6.1.6 and 6.1.14.
 pub(crate) const ROWS: &[Row] = &[
     Row {
         encrypt: Some(|_, key| super::encrypt(key, Scheme(None))),
@@ -48,7 +48,7 @@ pub(crate) const ROWS: &[Row] = &[
 ];
 
 const fn hashed(kind: MechanismType, sign: SignInit, verify: VerifyInit) -> Row {
-    Row { sign: Some(sign), verify: Some(verify), ..row(kind, "6.1.12") }
+    Row { sign: Some(sign), verify: Some(verify), ..row(kind, "6.1.14") }
 }
 
 /// With a hash, the message is its digest; without, it is what the caller gives (often a `DigestInfo` of their own).
@@ -118,9 +118,12 @@ fn rejection_secret() -> Result<&'static [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{decrypted, encrypted, modulus, signature, spki, verified};
+    use rsa::pkcs8::DecodePrivateKey;
+
+    use super::super::tests::{decrypted, encrypted, modulus, private, signature, spki, verified};
     use super::*;
     use crate::error::Code;
+    use crate::key::{Material, Value};
     use crate::params::Params;
 
     #[test]
@@ -173,6 +176,24 @@ mod tests {
             assert_eq!(decrypted(MechanismType::RSA_PKCS, &Params::None, &ours).unwrap(), message);
             let made = theirs.encrypt(&mut rng, rsa::Pkcs1v15Encrypt, &message).unwrap();
             assert_eq!(decrypted(MechanismType::RSA_PKCS, &Params::None, &made).unwrap(), message);
+        }
+    }
+
+    /// The `rsa` crate follows the same draft, with the private exponent as the secret: the same synthetic messages.
+    #[test]
+    fn implicit_rejection_agrees_with_rustcrypto() {
+        let Material::Clear(value) = private().material else { panic!("a clear key") };
+        let Value::Rsa(der) = &*value else { panic!("an RSA key") };
+        let theirs = rsa::RsaPrivateKey::from_pkcs8_der(der).unwrap();
+        let d = crate::rsa::components(&value).unwrap().private_exponent;
+        let padded = [vec![0; 256 - d.len()], d.to_vec()].concat();
+        let secret = Hash::Sha256.digest(&padded);
+        for i in 0..20 {
+            let ciphertext = encrypted(MechanismType::RSA_X_509, &Params::None, &[2 + i; 200]).unwrap();
+            let block = decrypted(MechanismType::RSA_X_509, &Params::None, &ciphertext).unwrap();
+            let rejection = pkcs1v15::Rejection::new(&secret, &[], &ciphertext);
+            let ours = pkcs1v15::unpad_encryption(&block, &rejection).unwrap();
+            assert_eq!(*ours, theirs.decrypt(rsa::Pkcs1v15Encrypt, &ciphertext).unwrap());
         }
     }
 

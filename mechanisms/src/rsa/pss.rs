@@ -13,7 +13,7 @@ use crate::padding::pss::Scheme;
 use crate::params::{Params, Shape};
 use crate::table::{Row, SignInit, VerifyInit};
 
-/// PKCS#11 v3.2, 6.1.10 and 6.1.14.
+/// PKCS#11 v3.2, 6.1.10 and 6.1.15.
 pub(crate) const ROWS: &[Row] = &[
     pss(
         MechanismType::RSA_PKCS_PSS,
@@ -23,25 +23,25 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     pss(
         MechanismType::SHA1_RSA_PKCS_PSS,
-        "6.1.14",
+        "6.1.15",
         |params, key| sign(params, key, Some(Hash::Sha1)),
         |params, key| verify(params, key, Some(Hash::Sha1)),
     ),
     pss(
         MechanismType::SHA256_RSA_PKCS_PSS,
-        "6.1.14",
+        "6.1.15",
         |params, key| sign(params, key, Some(Hash::Sha256)),
         |params, key| verify(params, key, Some(Hash::Sha256)),
     ),
     pss(
         MechanismType::SHA384_RSA_PKCS_PSS,
-        "6.1.14",
+        "6.1.15",
         |params, key| sign(params, key, Some(Hash::Sha384)),
         |params, key| verify(params, key, Some(Hash::Sha384)),
     ),
     pss(
         MechanismType::SHA512_RSA_PKCS_PSS,
-        "6.1.14",
+        "6.1.15",
         |params, key| sign(params, key, Some(Hash::Sha512)),
         |params, key| verify(params, key, Some(Hash::Sha512)),
     ),

@@ -9,23 +9,23 @@ use crate::digest::too_long;
 use crate::error::{Code, Result};
 use crate::table::Row;
 
-/// PKCS#11 v3.2, 6.1.11.
+/// PKCS#11 v3.2, 6.1.12.
 pub(crate) const ROWS: &[Row] = &[Row {
     encrypt: Some(|_, key| super::encrypt(key, Scheme)),
     decrypt: Some(|_, key| super::decrypt(key, Scheme)),
     sign: Some(|_, key| super::sign(key, None, Scheme)),
     verify: Some(|_, key| super::verify(key, None, Scheme)),
-    ..row(MechanismType::RSA_X_509, "6.1.11")
+    ..row(MechanismType::RSA_X_509, "6.1.12")
 }];
 
 struct Scheme;
 
-/// The message with zeros in front, as long as the modulus and below it, else `CKR_DATA_LEN_RANGE`.
+/// The message with zeros in front, as long as the modulus and below it, else `CKR_DATA_INVALID`.
 fn extend(message: &[u8], key: &PublicRsa) -> Result<Zeroizing<Vec<u8>>> {
     let zeros = key.len().checked_sub(message.len()).ok_or_else(|| too_long(message.len(), key.len()))?;
     let mut block = Zeroizing::new(vec![0; key.len()]);
     block[zeros..].copy_from_slice(message);
-    if key.holds(&block) { Ok(block) } else { Err(Code::DataLenRange.because("the data is not below the modulus")) }
+    if key.holds(&block) { Ok(block) } else { Err(Code::DataInvalid.because("the data is not below the modulus")) }
 }
 
 impl SignatureScheme for Scheme {
@@ -83,10 +83,12 @@ mod tests {
 
     #[test]
     fn data_must_be_below_the_modulus() {
-        for data in [modulus(), vec![0xff; 256], vec![0; 257]] {
-            assert_eq!(signature(KIND, &Params::None, &data).unwrap_err(), Code::DataLenRange);
-            assert_eq!(encrypted(KIND, &Params::None, &data).unwrap_err(), Code::DataLenRange);
-            assert_eq!(verified(KIND, &Params::None, &data, &[1; 256]).unwrap_err(), Code::DataLenRange);
+        for (data, code) in
+            [(modulus(), Code::DataInvalid), (vec![0xff; 256], Code::DataInvalid), (vec![0; 257], Code::DataLenRange)]
+        {
+            assert_eq!(signature(KIND, &Params::None, &data).unwrap_err(), code);
+            assert_eq!(encrypted(KIND, &Params::None, &data).unwrap_err(), code);
+            assert_eq!(verified(KIND, &Params::None, &data, &[1; 256]).unwrap_err(), code);
         }
         let refused = verified(KIND, &Params::None, b"x", &[1; 256]);
         assert_eq!(refused.unwrap_err(), Code::SignatureInvalid);
