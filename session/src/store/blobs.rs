@@ -101,4 +101,4 @@ fn fields_mut(blobs: &mut PartitionBlobs) -> [(&'static str, &mut Option<Vec<u8>
 
 const LOCK: &str = "provision.lock";
 /// Provisioning waits for RSA key generation inside the chip.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);

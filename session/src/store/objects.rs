@@ -1,7 +1,7 @@
 //! Objects as rows. What the columns mean, and who may trust them, is `token::records`.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::tokens::still;
 use super::{Failure, Store};
@@ -128,26 +128,22 @@ impl Store {
     /// The numbers of the objects that match, oldest first.
     pub(crate) fn search(&self, search: &RowSearch) -> Result<Vec<u64>> {
         let mut sql = String::from("SELECT id FROM object WHERE true");
-        let mut values = Vec::new();
-        let mut placed = |value: Value| {
-            values.push(value);
-            values.len()
-        };
-        // The index finds the row under either form of the column; the form that belongs to it decides.
-        for (column, value) in [("id_key", &search.id), ("label_key", &search.label)] {
-            if let Some((public, private)) = value {
-                let (public, private) = (placed(Value::Blob(public.clone())), placed(Value::Blob(private.clone())));
-                sql += &format!(
-                    " AND {column} IN (?{public}, ?{private})
-                        AND {column} = CASE private WHEN 0 THEN ?{public} ELSE ?{private} END"
-                );
-            }
+        let mut values: Vec<(usize, Value)> = Vec::new();
+        if let Some((public, private)) = &search.id {
+            sql += BY_ID;
+            values.extend([(1, Value::Blob(public.clone())), (2, Value::Blob(private.clone()))]);
         }
-        for (column, value) in [("class", search.class), ("key_type", search.key_type)] {
-            if let Some(value) = value {
-                // The plus keeps the column out of the choice of an index.
-                sql += &format!(" AND +{column} = ?{}", placed(Value::Integer(value.cast_signed())));
-            }
+        if let Some((public, private)) = &search.label {
+            sql += BY_LABEL;
+            values.extend([(3, Value::Blob(public.clone())), (4, Value::Blob(private.clone()))]);
+        }
+        if let Some(class) = search.class {
+            sql += BY_CLASS;
+            values.push((5, Value::Integer(class.cast_signed())));
+        }
+        if let Some(key_type) = search.key_type {
+            sql += BY_KEY_TYPE;
+            values.push((6, Value::Integer(key_type.cast_signed())));
         }
         if !search.private {
             sql += " AND private = 0";
@@ -155,8 +151,15 @@ impl Store {
         sql += " ORDER BY id";
         let read = |database: &Connection| {
             let mut statement = database.prepare_cached(&sql)?;
-            let ids = statement.query_map(params_from_iter(values), |row| row.get::<_, i64>(0))?;
-            Ok(ids.map(|id| id.map(i64::cast_unsigned)).collect::<Result<_, _>>()?)
+            for (index, value) in &values {
+                statement.raw_bind_parameter(*index, value)?;
+            }
+            let mut rows = statement.raw_query();
+            let mut ids = Vec::new();
+            while let Some(row) = rows.next()? {
+                ids.push(row.get::<_, i64>(0)?.cast_unsigned());
+            }
+            Ok(ids)
         };
         self.read(read).map(Option::unwrap_or_default)
     }
@@ -170,3 +173,10 @@ fn present(database: &Connection, token_id: Option<&[u8; 16]>) -> Result<(), Fai
     let any = database.prepare_cached("SELECT 1 FROM token")?.query_row([], |_| Ok(())).optional()?;
     any.ok_or_else(|| Code::TokenWriteProtected.because("the token is not initialised").into())
 }
+
+// The index finds a row under either form of the column; the form that belongs to it decides.
+const BY_ID: &str = " AND id_key IN (?1, ?2) AND id_key = CASE private WHEN 0 THEN ?1 ELSE ?2 END";
+const BY_LABEL: &str = " AND label_key IN (?3, ?4) AND label_key = CASE private WHEN 0 THEN ?3 ELSE ?4 END";
+// The plus keeps a column out of the choice of an index.
+const BY_CLASS: &str = " AND +class = ?5";
+const BY_KEY_TYPE: &str = " AND +key_type = ?6";

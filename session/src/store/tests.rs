@@ -125,7 +125,7 @@ fn searches_narrow_by_every_column() {
     assert_eq!(search(RowSearch { id: id.clone(), class: Some(2), ..any() }), [false, true, true, false]);
     assert_eq!(search(RowSearch { key_type: Some(3), ..any() }), [false, true, true, true]);
     let label = Some((b"other".to_vec(), b"hash of other".to_vec()));
-    assert_eq!(search(RowSearch { id, label, ..any() }), [false, true, false, false]);
+    assert_eq!(search(RowSearch { label, id, ..any() }), [false, true, false, false]);
 }
 
 #[test]

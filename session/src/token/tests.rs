@@ -5,6 +5,7 @@ use crate::config::Argon2;
 
 const CHEAP: PinRules = PinRules { max_attempts: 3, argon2: Argon2 { memory_kib: 8, passes: 1, lanes: 1 } };
 
+#[expect(clippy::unnecessary_wraps, reason = "a PIN as the boundary hands it over")]
 fn pin(text: &str) -> Pin {
     Ok(Some(Zeroizing::new(text.as_bytes().to_vec())))
 }
