@@ -295,8 +295,11 @@ impl CipherOp for Gcm {
     }
 
     fn finish(mut self: Box<Self>, out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
-        let message = std::mem::take(&mut self.message);
-        self.whole(&message, out)
+        if out.is_empty() {
+            std::mem::swap(&mut self.message, out);
+            return self.transform(0, out);
+        }
+        self.whole(&[], out)
     }
 
     fn whole(mut self: Box<Self>, message: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<()> {

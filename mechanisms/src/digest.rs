@@ -142,7 +142,8 @@ impl Message {
                 if part.len() > room {
                     return Err(too_long(parts.len().saturating_add(part.len()), *limit));
                 }
-                parts.reserve_exact(room);
+                // A digest or a padded block fits at once, so that no copy is left behind by growing.
+                parts.reserve_exact(room.min(512));
                 parts.extend_from_slice(part);
             }
         }

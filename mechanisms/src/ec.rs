@@ -95,7 +95,10 @@ pub fn point(curve: Curve, encoded: &[u8]) -> Result<Vec<u8>> {
     let bare = if shaped(encoded) {
         Some(encoded)
     } else {
-        <&der::asn1::OctetStringRef>::from_der(encoded).ok().map(|inner| inner.as_bytes()).filter(|inner| shaped(inner))
+        <&der::asn1::OctetStringRef>::from_der(encoded)
+            .ok()
+            .map(der::asn1::OctetStringRef::as_bytes)
+            .filter(|inner| shaped(inner))
     };
     bare.and_then(|bare| {
         on_curve!(curve, ec => {

@@ -195,7 +195,7 @@ impl VerifyOp for Verifying {
 /// `r || s` at the curve's length: both may come shortened to the same length (PKCS#11 v3.2, 6.3.1).
 fn full_length(curve: Curve, signature: &[u8]) -> Result<Vec<u8>> {
     let (len, half) = (curve.len(), signature.len() / 2);
-    if signature.is_empty() || signature.len() % 2 != 0 || half > len {
+    if signature.is_empty() || !signature.len().is_multiple_of(2) || half > len {
         return Err(Code::SignatureLenRange.because(format_args!("a signature of {} bytes", signature.len())));
     }
     let mut full = vec![0; 2 * len];
