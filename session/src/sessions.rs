@@ -174,7 +174,8 @@ impl SessionMap {
     }
 }
 
-/// `C_OpenSession`: `flags` as given; without `CKF_SERIAL_SESSION` it is `CKR_SESSION_PARALLEL_NOT_SUPPORTED`.
+/// `C_OpenSession`: `flags` as given; without `CKF_SERIAL_SESSION` it is `CKR_SESSION_PARALLEL_NOT_SUPPORTED`. A token that
+/// is not initialised is `CKR_TOKEN_NOT_RECOGNIZED`.
 pub fn open(slot: SlotId, flags: u64) -> Result<SessionHandle> {
     let library = Library::current()?;
     let slot = library.slot(slot)?.clone();
@@ -184,6 +185,9 @@ pub fn open(slot: SlotId, flags: u64) -> Result<SessionHandle> {
     let read_write = flags & cryptoki_sys::CKF_RW_SESSION != 0;
     if !read_write && slot.token.login_state() == LoginState::SecurityOfficer {
         return Err(Code::SessionReadWriteSoExists.into());
+    }
+    if !library.sessions.shelf(slot.id).has_token(&slot.token)? {
+        return Err(Code::TokenNotRecognized.because("the token is not initialised"));
     }
     Ok(library.sessions.open(slot, read_write))
 }

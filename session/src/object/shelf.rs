@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -45,6 +45,7 @@ pub(crate) struct Shelf {
     /// Open sessions: all, and the read/write ones.
     open: Mutex<(u64, u64)>,
     last: AtomicU64,
+    initialized: AtomicBool,
     session_objects: RwLock<SessionObjects>,
     opened: RwLock<Opened>,
 }
@@ -90,6 +91,14 @@ struct Opened {
 }
 
 impl Shelf {
+    /// Whether the slot's token is initialised; once it is, it stays so, and the store need not be asked again.
+    pub(crate) fn has_token(&self, token: &Token) -> Result<bool> {
+        if !self.initialized.load(Ordering::Relaxed) {
+            self.initialized.store(token.is_initialized()?, Ordering::Relaxed);
+        }
+        Ok(self.initialized.load(Ordering::Relaxed))
+    }
+
     /// Counts a session in.
     pub(crate) fn session_opened(&self, read_write: bool) {
         let mut open = self.open.lock();

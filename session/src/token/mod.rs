@@ -139,6 +139,11 @@ impl Token {
         partition.cloned()
     }
 
+    /// Whether there is a token: `C_InitToken` was called.
+    pub(crate) fn is_initialized(&self) -> Result<bool> {
+        Ok(self.store.token()?.is_some())
+    }
+
     /// What is known of the token; probes the device only where the token is not initialised.
     pub(crate) fn facts(&self) -> Result<Facts> {
         let row = self.store.token()?;
