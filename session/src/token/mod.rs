@@ -82,6 +82,8 @@ pub struct Token {
     open: Opener,
     device: OnceCell<Arc<dyn Device>>,
     identity: OnceCell<Identity>,
+    /// Whose secrets this process gave the device last.
+    provisioned: Mutex<Option<[u8; 16]>>,
     ceremony: Mutex<()>,
     login: RwLock<Option<Arc<Login>>>,
 }
@@ -118,6 +120,7 @@ impl Token {
             open,
             device: OnceCell::new(),
             identity: OnceCell::new(),
+            provisioned: Mutex::new(None),
             ceremony: Mutex::new(()),
             login: RwLock::new(None),
         }
@@ -266,8 +269,15 @@ impl Token {
     }
 
     fn prepare(&self, token_id: [u8; 16], secrets: &Secrets) -> Result<Arc<Partition>> {
+        let device = self.device()?.clone();
+        let before = self.provisioned.lock().replace(token_id);
+        // Another process initialised the token anew, and with it reset the chip. Of an emulated chip each process has a
+        // life of its own, which has not heard of that.
+        if before.is_some_and(|before| before != token_id) && device.info().map_err(transport::Error::from)?.emulated {
+            device.reset().map_err(transport::Error::from)?;
+        }
         let blobs = Arc::new(Blobs { store: self.store.clone(), token_id });
-        Ok(Arc::new(Partition::new(self.device()?.clone(), secrets.partition(), blobs)))
+        Ok(Arc::new(Partition::new(device, secrets.partition(), blobs)))
     }
 
     fn device(&self) -> Result<&Arc<dyn Device>> {

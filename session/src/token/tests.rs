@@ -272,3 +272,32 @@ fn a_corrupt_store_is_a_device_error_where_the_standard_has_no_better_word() {
     assert_eq!(token.fetch(ObjectId(1)).unwrap_err(), Code::DeviceError);
     assert_eq!(token.insert(&[certificate(b"1")]).unwrap_err(), Code::DeviceError);
 }
+
+#[test]
+fn a_process_finds_its_way_to_a_token_that_another_made_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (here, there) = (emulated(&folder), emulated(&folder));
+    let with_user = |token: &Token| {
+        token.initialize(&pin("so-pin"), [b'a'; 32]).unwrap();
+        token.log_in(Role::SecurityOfficer, &pin("so-pin")).unwrap();
+        token.initialize_pin(&pin("user-pin")).unwrap();
+        token.log_out();
+    };
+    with_user(&here);
+    there.log_in(Role::User, &pin("user-pin")).unwrap();
+    let sealed = there.partition().unwrap().seal(b"context", b"value").unwrap();
+    there.insert(&[record(b"1", true)]).unwrap();
+
+    with_user(&here);
+    assert_eq!(there.search(&everything()).unwrap(), vec![]);
+    assert_eq!(there.insert(&[record(b"2", true)]).unwrap_err(), Code::DeviceRemoved);
+    there.log_out();
+    there.log_in(Role::User, &pin("user-pin")).unwrap();
+    let partition = there.partition().unwrap();
+    assert!(partition.unseal(b"context", &sealed).is_err());
+    let sealed = partition.seal(b"context", b"value").unwrap();
+    there.insert(&[record(b"2", true)]).unwrap();
+    here.log_in(Role::User, &pin("user-pin")).unwrap();
+    assert_eq!(*here.partition().unwrap().unseal(b"context", &sealed).unwrap(), b"value");
+    assert_eq!(here.search(&everything()).unwrap().len(), 1);
+}
