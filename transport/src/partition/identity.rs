@@ -74,3 +74,56 @@ fn upper_hex(bytes: &[u8]) -> String {
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 /// id-at-serialNumber, X.520.
 const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.5");
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The certificate of the vendor's simulator: CN=example.com, no serial number in the subject.
+    fn recorded() -> Vec<u8> {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/protocol/vectors/attestation.json");
+        let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        let text = file["attestation_certificate_der"].as_str().unwrap();
+        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_certificate_without_a_serial_number_is_named_by_its_hash() {
+        let certificate = recorded();
+        let identity = Identity::from_certificate(&certificate).unwrap();
+        let hash = digest::digest(&digest::SHA256, &certificate);
+        assert_eq!(identity.serial, upper_hex(&hash.as_ref()[..16]));
+        // In a BIT STRING of 98 bytes, the first of which says that no bits are unused.
+        let at = certificate.windows(97).position(|window| *window == identity.point).unwrap();
+        assert_eq!(certificate[at - 3..at], [0x03, 0x62, 0x00]);
+    }
+
+    #[test]
+    fn a_serial_number_is_read_only_as_the_firmware_writes_it() {
+        // RDNSequence of one SET of one AttributeTypeAndValue, a PrintableString.
+        let subject = |text: &str| {
+            let value = [&[0x13, u8::try_from(text.len()).unwrap()], text.as_bytes()].concat();
+            let attribute = [&[0x06, 0x03, 0x55, 0x04, 0x05][..], &value].concat();
+            let attribute = [&[0x30, u8::try_from(attribute.len()).unwrap()], &attribute[..]].concat();
+            [&[0x31, u8::try_from(attribute.len()).unwrap()], &attribute[..]].concat()
+        };
+        let serial = "0123456789ABCDEF0123456789ABCDEF";
+        assert_eq!(subject_serial(&subject(serial)).as_deref(), Some(serial));
+        assert_eq!(subject_serial(&subject(&serial.to_lowercase())), None);
+        assert_eq!(subject_serial(&subject(&serial[1..])), None);
+        assert_eq!(subject_serial(&[]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_certificate_never_panics(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut certificate = recorded();
+            let at = at.index(certificate.len());
+            certificate[at] = byte;
+            let _ = Identity::from_certificate(&certificate);
+            let _ = Identity::from_certificate(&certificate[..at]);
+        }
+    }
+}

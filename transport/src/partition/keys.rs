@@ -314,7 +314,8 @@ pub(super) fn ecdh(connection: &Connection, private: &HsmKey, peer: &[u8]) -> Re
         133 => (Curve::P521, KeyType::SECRET_521),
         _ => return Err(Error::InvalidArgument("the peer's point is not uncompressed, or of another curve")),
     };
-    let spki = key::spki_from_point(ecc_curve(curve), peer)?;
+    let spki = key::spki_from_point(ecc_curve(curve), peer)
+        .map_err(|_| Error::InvalidArgument("the peer's point is not uncompressed"))?;
     let (live, masked) =
         connection.with_key(private, FacetKind::EcDerive, |key| agree(connection, key.id, &spki, key_type))?;
     let key = HsmKey::new(vec![(FacetKind::Secret, masked)], None);

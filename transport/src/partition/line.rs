@@ -2,6 +2,7 @@
 
 use parking_lot::Mutex;
 
+use super::reaction::{READY_WAIT, Reaction, repeat};
 use crate::channel::{Channel, ChannelError, Control};
 use crate::ddi::{
     ApiRev, Dialect, MAX_REQUEST_LEN, MAX_RESPONSE_LEN, Opcode, Request, RequestHeader, Status, decode_response,
@@ -45,9 +46,11 @@ impl Line {
     ) -> Result<T> {
         let rev = (R::OPCODE != Opcode::GET_API_REV).then_some(ApiRev::V1_0);
         encode_request(rev, session, request, self.dialect, &mut frame.request)?;
-        self.channel
-            .exchange(Control { kind: R::CONTROL, session }, &frame.request, &mut frame.response)
-            .map_err(|cause| refusal(R::OPCODE, cause))?;
+        let control = Control { kind: R::CONTROL, session };
+        repeat(Reaction::Later, READY_WAIT, || {
+            let carried = self.channel.exchange(control, &frame.request, &mut frame.response);
+            carried.map_err(|cause| refusal(R::OPCODE, cause))
+        })?;
         let (header, body) = decode_response::<R>(&frame.response, self.dialect)?;
         header.check_echo(&RequestHeader { rev, op: R::OPCODE, session })?;
         match body {

@@ -306,8 +306,8 @@ fn security_version(blob: &[u8]) -> Option<u64> {
 
 /// Other processes' ceremonies can spend our nonce; each repetition costs one more round trip for everybody.
 const CEREMONY_ATTEMPTS: u32 = 16;
-/// How long a session is waited for before the caller is told that all are taken.
-const SESSION_WAIT: Duration = Duration::from_secs(5);
+/// How long a session is waited for before the caller, who may be more patient, is told that all are taken.
+const SESSION_WAIT: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

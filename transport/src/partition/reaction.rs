@@ -42,6 +42,8 @@ pub(super) fn reaction(error: &Error) -> Reaction {
     let status = match error {
         Error::Device { status, .. } => *status,
         Error::Channel(ChannelError::FastPath { result, extended }) => return fast_path(*result, *extended),
+        // The driver submitted nothing.
+        Error::Channel(ChannelError::NotReady) => return Reaction::Later,
         _ => return Reaction::GiveUp,
     };
     match status {
@@ -104,6 +106,8 @@ pub(super) fn repeat<T>(again: Reaction, limit: Duration, mut run: impl FnMut() 
     }
 }
 
+/// How long a device that is not ready, because it is being reset, is waited for.
+pub(super) const READY_WAIT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 

@@ -143,6 +143,45 @@ fn a_key_that_vanished_from_the_device_is_brought_in_again() {
 }
 
 #[test]
+fn a_device_that_is_not_ready_is_waited_for() {
+    both(|rig| {
+        let partition = rig.partition();
+        let (key, point) = partition.generate_ec(Curve::P256, FacetKind::EcSign).unwrap();
+        rig.emulator.faults().plan(Fault { opcode: None, nth: 1, times: 3, action: Action::NotReady });
+        let signature = partition.ecc_sign(&key, &[3; 32]).unwrap();
+        assert!(oracle::ecdsa_verifies(Curve::P256, &point, &[3; 32], &signature));
+        let secret = partition.generate_secret(32, &[FacetKind::AesGcm]).unwrap();
+        rig.emulator.faults().plan(Fault { opcode: None, nth: 1, times: 3, action: Action::NotReady });
+        partition.aes_gcm_encrypt(&secret, &[1; 12], b"", &mut [0; 5]).unwrap();
+    });
+}
+
+#[test]
+fn a_reset_in_the_middle_of_an_operation_is_invisible() {
+    let rig = Rig::new(Kind::Physical);
+    let partition = rig.partition();
+    let value = [0x42; 32];
+    let key = partition.import(&ImportValue::Aes(&value), &[FacetKind::AesCbc]).unwrap();
+    for action in [Action::Reset, Action::Migrate] {
+        rig.emulator.faults().plan(Fault { opcode: Some(Opcode::AES_ENCRYPT_DECRYPT.0), nth: 3, times: 1, action });
+        let mut data = [0x5C; 5000 / 16 * 16];
+        partition.aes_cbc(&key, Direction::Encrypt, &mut [1; 16], &mut data).unwrap();
+        assert_eq!(data[..], oracle::cbc_encrypt(&value, &[1; 16], &[0x5C; 5000 / 16 * 16]), "{action:?}");
+    }
+    // While a key is made, while one is imported.
+    for opcode in [Opcode::HKDF_DERIVE, Opcode::RSA_UNWRAP, Opcode::ECC_GENERATE_KEY_PAIR, Opcode::ECDH_KEY_EXCHANGE] {
+        for action in [Action::Reset, Action::Migrate] {
+            rig.emulator.faults().plan(Fault { opcode: Some(opcode.0), nth: 1, times: 1, action });
+            let generated = partition.generate_secret(32, &[FacetKind::AesCbc]).unwrap();
+            partition.aes_cbc(&generated, Direction::Encrypt, &mut [1; 16], &mut [0; 16]).unwrap();
+            partition.import(&ImportValue::Aes(&value), &[FacetKind::AesCbc]).unwrap();
+            let (private, point) = partition.generate_ec(Curve::P256, FacetKind::EcDerive).unwrap();
+            partition.ecdh(&private, &point).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_reset_is_invisible() {
     both(|rig| {
         let partition = rig.partition();
