@@ -113,10 +113,14 @@ pub fn public(curve: Curve, encoded_point: &[u8]) -> Result<PublicKey> {
     Ok(PublicKey::Ec { curve, point: point(curve, encoded_point)? })
 }
 
-/// A point in its DER OCTET STRING: `CKA_EC_POINT`. At most 133 bytes, so one length byte, with its prefix from 128 on.
+/// A point in its DER OCTET STRING: `CKA_EC_POINT`.
 pub(crate) fn point_attribute(point: &[u8]) -> Vec<u8> {
-    let len = u8::try_from(point.len()).expect("an uncompressed point has at most 133 bytes");
-    let header: &[u8] = if len < 0x80 { &[0x04, len] } else { &[0x04, 0x81, len] };
+    let [.., high, low] = point.len().to_be_bytes();
+    let header: &[u8] = match (high, low) {
+        (0, 0..0x80) => &[0x04, low],
+        (0, _) => &[0x04, 0x81, low],
+        _ => &[0x04, 0x82, high, low],
+    };
     [header, point].concat()
 }
 
@@ -325,6 +329,18 @@ mod tests {
         let p256 = generate_value(Curve::P256).unwrap().public().unwrap();
         let PublicKey::Ec { point: other, .. } = p256 else { panic!("an EC key") };
         assert_eq!(point(Curve::P384, &other).unwrap_err(), Code::AttributeValueInvalid);
+    }
+
+    #[test]
+    fn attributes_read_back() {
+        for curve in CURVES {
+            let public = generate_value(curve).unwrap().public().unwrap();
+            let (params, point) = public.ec_attributes().unwrap();
+            assert_eq!(super::public(curve_from_params(&params).unwrap(), &point).unwrap(), public);
+            assert_eq!(point.len(), if curve == Curve::P521 { 136 } else { 3 + 2 * curve.len() });
+            let spki = public.to_spki().unwrap();
+            assert!(spki.ends_with(&point[point.len() - 1 - 2 * curve.len()..]));
+        }
     }
 
     /// x begins with 3f: the bare point is also a DER OCTET STRING of 63 bytes.

@@ -240,6 +240,45 @@ fn rsa_keys_of_all_sizes_are_imported() {
     }
 }
 
+/// A public half that is not the key's stands for a fault in the device's computation.
+#[test]
+fn a_wrong_rsa_signature_is_withheld() {
+    let hsm = Hsm::new(Kind::Virtual);
+    let request = KeyRequest { modulus_bits: Some(2048), ..asking("sign") };
+    let pair = || hsm.generate(MechanismType::RSA_PKCS_KEY_PAIR_GEN, &request).unwrap();
+    let mixed = Key { public: pair().public.map(Arc::new), ..key(&pair()) };
+    for kind in [MechanismType::SHA256_RSA_PKCS, MechanismType::RSA_PKCS, MechanismType::RSA_X_509] {
+        assert_eq!(sign(kind, &Params::None, &mixed, b"message").unwrap_err(), Code::DeviceError, "{kind:?}");
+    }
+}
+
+/// Nothing says that the first prime is the larger one, and some software makes keys where it is not.
+#[test]
+fn rsa_keys_with_the_smaller_prime_first_are_imported() {
+    let hsm = Hsm::new(Kind::Physical);
+    let request = KeyRequest { modulus_bits: Some(2048), ..asking("sign extractable") };
+    let outside = hsm.generate(MechanismType::RSA_PKCS_KEY_PAIR_GEN, &request).unwrap();
+    let Material::Clear(value) = &outside.material else { panic!("an extractable key") };
+    let parts = rsa::components(value).unwrap();
+    for (prime_1, prime_2) in [(&parts.prime_1, &parts.prime_2), (&parts.prime_2, &parts.prime_1)] {
+        let crt = rsa::Crt { prime_1: Some(prime_1), prime_2: Some(prime_2), ..rsa::Crt::default() };
+        let value =
+            rsa::private_from_components(&parts.modulus, &parts.public_exponent, &parts.private_exponent, crt).unwrap();
+        let inside = hsm.import(value, &asking("sign")).unwrap();
+        let value =
+            rsa::private_from_components(&parts.modulus, &parts.public_exponent, &parts.private_exponent, crt).unwrap();
+        let sealed = hsm.import(value, &asking("sign extractable")).unwrap();
+        for new in [&inside, &sealed] {
+            for (kind, message) in
+                [(MechanismType::SHA256_RSA_PKCS, &b"message"[..]), (MechanismType::RSA_PKCS, b"free data")]
+            {
+                let made = sign(kind, &Params::None, &key(new), message).unwrap();
+                verify(kind, &Params::None, &public(new), message, &made).unwrap();
+            }
+        }
+    }
+}
+
 #[test]
 fn ec_keys_are_born_there() {
     on_both(|hsm| {

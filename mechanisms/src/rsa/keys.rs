@@ -94,6 +94,9 @@ pub fn private_from_components(
     let bad = |why: &str| Code::AttributeValueInvalid.because(format_args!("RSA private key: {why}"));
     let (modulus, public_exponent) = (trimmed(modulus), trimmed(public_exponent));
     check_size(modulus)?;
+    if public_exponent.len() > 4 {
+        return Err(bad("a public exponent of more than 4 bytes, which the HSM does not take"));
+    }
     let wide = u32::try_from(modulus.len() * 8).map_err(|_| bad("modulus too long"))?;
     let number = |bytes: &[u8]| BoxedUint::from_be_slice(trimmed(bytes), wide).map_err(|_| bad("a part is too long"));
     engine_public(modulus, public_exponent)?;
