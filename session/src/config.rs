@@ -40,6 +40,8 @@ pub struct Config {
     pub slots: u16,
     /// How long to wait for one of the partition's eight device sessions, in milliseconds.
     pub session_wait_ms: u64,
+    /// What an acknowledged change of the store outlives.
+    pub durability: Durability,
     /// Behaviour of the emulated device.
     pub emulator: Options,
 }
@@ -55,6 +57,18 @@ pub enum Transport {
     Device,
     /// The emulator.
     Emulator,
+}
+
+/// What an acknowledged change of the store outlives. Either way a process that is killed at any moment loses nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// Loss of power: five syncs of the disk for each change.
+    #[default]
+    Power,
+    /// The end of the process, but not of the machine: a loss of power can cost the token. For tests and throw-away
+    /// tokens, where making thousands of objects should not take minutes.
+    Process,
 }
 
 /// `pin`: how PINs are protected.
@@ -127,6 +141,8 @@ struct File {
     slots: Option<u16>,
     /// Wait for a device session in milliseconds, at most 600000. Default 5000.
     session_wait_ms: Option<u64>,
+    /// `power` (default) or `process`: what an acknowledged change outlives.
+    durability: Durability,
     /// The emulated device's behaviour; each key's default is what the firmware does.
     emulator: Options,
 }
@@ -215,8 +231,8 @@ impl Config {
         if session_wait_ms > 600_000 {
             return Err(flaw("session_wait_ms is over 600000".to_owned()));
         }
-        let emulator = file.emulator;
-        Ok(Self { transport, state, policy, log_level, log_target, pin, slots, session_wait_ms, emulator })
+        let File { durability, emulator, .. } = file;
+        Ok(Self { transport, state, policy, log_level, log_target, pin, slots, session_wait_ms, durability, emulator })
     }
 }
 
@@ -320,6 +336,7 @@ mod tests {
         assert_eq!((config.log_level, config.log_target), (Level::Off, Target::Stderr));
         assert_eq!(config.pin.max_attempts, 10);
         assert_eq!((config.slots, config.session_wait_ms), (1, 5000));
+        assert_eq!(config.durability, Durability::Power);
         assert_eq!(config.emulator, Options::default());
     }
 
@@ -328,7 +345,7 @@ mod tests {
         let text = r#"{"transport":"emulator","state":"/srv/hsm","policy":"strict",
             "log":{"level":"debug","target":"syslog"},
             "pin":{"max_attempts":3,"argon2":{"memory_kib":19456,"passes":2,"lanes":1}},
-            "slots":4,"session_wait_ms":100,"emulator":{}}"#;
+            "slots":4,"session_wait_ms":100,"durability":"process","emulator":{}}"#;
         let config = load(text, &[]).unwrap();
         assert_eq!(config.transport, Transport::Emulator);
         assert_eq!(config.state, Path::new("/srv/hsm"));
@@ -336,6 +353,7 @@ mod tests {
         assert_eq!((config.log_level, config.log_target), (Level::Debug, Target::Syslog));
         assert_eq!(config.pin, Pin { max_attempts: 3, argon2: Argon2 { memory_kib: 19456, passes: 2, lanes: 1 } });
         assert_eq!((config.slots, config.session_wait_ms), (4, 100));
+        assert_eq!(config.durability, Durability::Process);
     }
 
     #[test]

@@ -204,7 +204,8 @@ fn emulated(config: &Config, number: u16) -> Slot {
         Ok(emulator as Arc<dyn Device>)
     });
     let wait = Duration::from_millis(config.session_wait_ms);
-    Slot { id: SlotId(number.into()), token: Arc::new(Token::new(Store::new(folder), config.pin, wait, open)) }
+    let store = Store::new(folder, config.durability);
+    Slot { id: SlotId(number.into()), token: Arc::new(Token::new(store, config.pin, wait, open)) }
 }
 
 /// Names of the HSM's device nodes in a folder, `azihsm0` and so on.

@@ -119,11 +119,15 @@ const FORGIVING: u32 = u32::MAX;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Durability;
 
     #[test]
     fn a_killed_try_has_been_counted() {
         let folder = tempfile::tempdir().unwrap();
-        let (store, other) = (Store::new(folder.path().into()), Store::new(folder.path().into()));
+        let (store, other) = (
+            Store::new(folder.path().into(), Durability::Process),
+            Store::new(folder.path().into(), Durability::Process),
+        );
         store
             .try_pin(Role::User, 3, || {
                 // What the disk says while the try runs is what it would say had the process been killed in it.
@@ -137,7 +141,7 @@ mod tests {
     #[test]
     fn wrong_pins_lock_one_role_and_a_right_one_starts_over() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path().into());
+        let store = Store::new(folder.path().into(), Durability::Process);
         let attempt = |role, right: bool| store.try_pin(role, 3, || Ok(right.then_some(())));
         for _ in 0..2 {
             assert_eq!(attempt(Role::User, false).unwrap_err(), Code::PinIncorrect);
@@ -156,7 +160,7 @@ mod tests {
     #[test]
     fn a_failure_of_ours_is_not_a_wrong_pin() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::new(folder.path().into());
+        let store = Store::new(folder.path().into(), Durability::Process);
         let failed = store.try_pin::<()>(Role::User, 3, || Err(Code::HostMemory.into()));
         assert_eq!(failed.unwrap_err(), Code::HostMemory);
         assert_eq!(store.attempts().unwrap(), Attempts::default());

@@ -33,6 +33,7 @@ pub(crate) use blobs::Blobs;
 pub(crate) use objects::{Row, RowSearch};
 pub(crate) use tokens::{Identity, TokenRow};
 
+use crate::config::Durability;
 use crate::log::{self, Level};
 use crate::{Code, Error, Result};
 use lock::{Mode, lock};
@@ -40,6 +41,7 @@ use lock::{Mode, lock};
 /// A token's store. `Send + Sync`; a process has one per token, and never uses one that it inherited.
 pub(crate) struct Store {
     folder: PathBuf,
+    durability: Durability,
     open: Mutex<Option<Open>>,
 }
 
@@ -64,8 +66,8 @@ pub(crate) enum Failure {
 
 impl Store {
     /// The store in this folder, which need not be there.
-    pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, open: Mutex::new(None) }
+    pub(crate) fn new(folder: PathBuf, durability: Durability) -> Self {
+        Self { folder, durability, open: Mutex::new(None) }
     }
 
     /// The token's folder.
@@ -169,6 +171,11 @@ impl Store {
         {
             let _lock = lock(&file, if read_only { Mode::Shared } else { Mode::Exclusive })?;
             database.execute_batch(PRAGMAS).map_err(explain)?;
+            let synchronous = match self.durability {
+                Durability::Power => "FULL",
+                Durability::Process => "OFF",
+            };
+            database.pragma_update(None, "synchronous", synchronous).map_err(explain)?;
         }
         let journal = self.folder.join(JOURNAL);
         Ok(Some(Open { file, database, journal, read_only, current: false }))
@@ -276,10 +283,9 @@ const JOURNAL: &str = "token.sqlite3-journal";
 const STATEMENTS: usize = 64;
 const VERSION: i64 = 1;
 
-/// `FULL` makes a change durable before it is acknowledged; `secure_delete` overwrites PIN slots that were replaced.
+/// `secure_delete` overwrites PIN slots that were replaced.
 const PRAGMAS: &str = "
     PRAGMA journal_mode = TRUNCATE;
-    PRAGMA synchronous = FULL;
     PRAGMA secure_delete = ON;
     PRAGMA trusted_schema = OFF;
     PRAGMA temp_store = MEMORY;";

@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use transport::partition::{Durable, PartitionBlobs};
 
 use super::*;
-use crate::config::Argon2;
+use crate::config::{Argon2, Durability};
 use crate::pin_slots::{PinSlot, Role, Secrets};
 
 const TOKEN: [u8; 16] = [1; 16];
@@ -36,7 +36,7 @@ fn row(id: &[u8]) -> Row {
 fn two() -> (TempDir, Store, Store) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state/slot0");
-    let (a, b) = (Store::new(path.clone()), Store::new(path));
+    let (a, b) = (Store::new(path.clone(), Durability::Process), Store::new(path, Durability::Process));
     a.initialize(&token(), &slot(b"1234")).unwrap();
     (folder, a, b)
 }
@@ -52,7 +52,7 @@ fn by_id(store: &Store, id: &[u8]) -> Vec<u64> {
 #[test]
 fn looking_makes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::new(folder.path().join("state/slot0"));
+    let store = Store::new(folder.path().join("state/slot0"), Durability::Process);
     assert_eq!(store.token().unwrap(), None);
     assert_eq!(store.attempts().unwrap(), Attempts::default());
     assert_eq!(store.generation().unwrap(), 0);
@@ -162,7 +162,7 @@ fn a_login_to_the_token_that_was_cannot_write() {
 #[test]
 fn nothing_is_stored_on_a_token_that_is_not_initialised() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::new(folder.path().into());
+    let store = Store::new(folder.path().into(), Durability::Process);
     let refused = store.insert(None, 1, |_, _| Ok(row(b"x"))).unwrap_err();
     assert_eq!(refused, Code::TokenWriteProtected);
 }
@@ -175,7 +175,7 @@ fn many_writers_lose_nothing() {
         .map(|writer| {
             let path = path.clone();
             std::thread::spawn(move || {
-                let store = Store::new(path);
+                let store = Store::new(path, Durability::Process);
                 for number in 0..10 {
                     add(&store, &[writer, number]).unwrap();
                     assert_eq!(by_id(&store, &[writer, number]).len(), 1);
@@ -198,7 +198,7 @@ fn a_corrupt_store_is_refused_and_left_alone() {
         let mut bytes = fs::read(&path).unwrap();
         bytes[..damage.len()].copy_from_slice(damage);
         fs::write(&path, &bytes).unwrap();
-        let store = Store::new(a.folder().into());
+        let store = Store::new(a.folder().into(), Durability::Process);
         assert_eq!(store.token().unwrap_err(), Code::TokenNotRecognized);
         assert_eq!(store.initialize(&token(), &slot(b"1234")).unwrap_err(), Code::TokenNotRecognized);
         assert_eq!(fs::read(&path).unwrap(), bytes);
@@ -210,9 +210,9 @@ fn somebody_elses_database_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let other = Connection::open(folder.path().join(FILE)).unwrap();
     other.execute_batch("CREATE TABLE theirs (x)").unwrap();
-    assert_eq!(Store::new(folder.path().into()).token().unwrap_err(), Code::TokenNotRecognized);
+    assert_eq!(Store::new(folder.path().into(), Durability::Process).token().unwrap_err(), Code::TokenNotRecognized);
     other.execute_batch("PRAGMA user_version = 2").unwrap();
-    assert_eq!(Store::new(folder.path().into()).token().unwrap_err(), Code::TokenNotRecognized);
+    assert_eq!(Store::new(folder.path().into(), Durability::Process).token().unwrap_err(), Code::TokenNotRecognized);
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn a_full_disk_loses_nothing() {
 #[test]
 fn a_folder_that_cannot_be_written_is_said_to_be() {
     // Nobody can make a folder there, not even root.
-    let store = Store::new("/sys/azihsm-pkcs11/slot0".into());
+    let store = Store::new("/sys/azihsm-pkcs11/slot0".into(), Durability::Process);
     assert_eq!(store.token().unwrap(), None);
     assert_eq!(store.initialize(&token(), &slot(b"1234")).unwrap_err(), Code::TokenWriteProtected);
 }
@@ -265,7 +265,8 @@ fn a_write_that_was_killed_half_way_is_rolled_back_by_the_next_to_look() {
     }
     assert!(fs::metadata(killed.join(JOURNAL)).unwrap().len() > 0);
     assert!(fs::metadata(killed.join(FILE)).unwrap().len() > 500 * 1000);
-    let (after, generation) = (Store::new(killed.clone()), Store::new(killed));
+    let (after, generation) =
+        (Store::new(killed.clone(), Durability::Process), Store::new(killed, Durability::Process));
     assert_ne!(generation.generation().unwrap(), 0);
     assert_eq!(by_id(&after, b"x"), [id]);
     assert_eq!(after.search(&RowSearch::default()).unwrap(), [id]);
@@ -321,4 +322,17 @@ fn provisioning_holds_neither_the_database_nor_its_mutex() {
         Ok(())
     })
     .unwrap();
+}
+
+#[test]
+fn durability_is_what_was_asked_for() {
+    for (durability, synchronous) in [(Durability::Power, 2), (Durability::Process, 0)] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path().into(), durability);
+        store.initialize(&token(), &slot(b"1234")).unwrap();
+        let place = store.open.lock();
+        let pragma = |name| place.as_ref().unwrap().database.pragma_query_value(None, name, |row| row.get(0));
+        assert_eq!(pragma("synchronous"), Ok(rusqlite::types::Value::Integer(synchronous)));
+        assert_eq!(pragma("journal_mode"), Ok(rusqlite::types::Value::Text("truncate".into())));
+    }
 }

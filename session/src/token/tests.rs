@@ -1,7 +1,7 @@
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::Argon2;
+use crate::config::{Argon2, Durability};
 
 const CHEAP: PinRules = PinRules { max_attempts: 3, argon2: Argon2 { memory_kib: 8, passes: 1, lanes: 1 } };
 
@@ -13,7 +13,7 @@ fn pin(text: &str) -> Pin {
 /// Another process's view of the token in this folder, on a device that nobody may touch.
 fn token(folder: &TempDir) -> Token {
     let untouched = || panic!("no device is needed for this");
-    Token::new(Store::new(folder.path().join("slot0")), CHEAP, Duration::ZERO, Box::new(untouched))
+    Token::new(Store::new(folder.path().join("slot0"), Durability::Power), CHEAP, Duration::ZERO, Box::new(untouched))
 }
 
 /// A token with the SO PIN `so-pin` and the user PIN `user-pin`.
@@ -216,7 +216,7 @@ fn emulated(folder: &TempDir) -> Token {
     let chip = folder.path().join("slot0/emulator");
     let open =
         move || Ok(Emulator::open(Config { folder: chip.clone(), options: Options::default() })? as Arc<dyn Device>);
-    Token::new(Store::new(folder.path().join("slot0")), CHEAP, Duration::ZERO, Box::new(open))
+    Token::new(Store::new(folder.path().join("slot0"), Durability::Power), CHEAP, Duration::ZERO, Box::new(open))
 }
 
 #[test]
