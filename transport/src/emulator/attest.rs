@@ -134,10 +134,10 @@ fn uint(out: &mut Vec<u8>, major: u8, value: u32) {
     let [_, _, high, low] = value.to_be_bytes();
     match value {
         0..=23 => out.push(major | low),
-        24..=0xff => out.extend([major | 24, low]),
-        0x100..=0xffff => out.extend([major | 25, high, low]),
+        24..=0xff => out.extend([major | 0x18, low]),
+        0x100..=0xffff => out.extend([major | 0x19, high, low]),
         _ => {
-            out.push(major | 26);
+            out.push(major | 0x1a);
             out.extend(value.to_be_bytes());
         }
     }

@@ -341,7 +341,9 @@ impl EnvelopeKeys {
 
     fn verify(&self, fields: &[&[u8]], tag: &[u8; 48]) -> Result<(), Status> {
         let mut context = hmac::Context::with_key(&self.mac);
-        fields.iter().for_each(|field| context.update(field));
+        for field in fields {
+            context.update(field);
+        }
         let good = context.sign().as_ref().ct_eq(&tag[..]);
         if bool::from(good) { Ok(()) } else { Err(Status::PIN_DECRYPTION_FAILED) }
     }

@@ -8,6 +8,7 @@ use aws_lc_rs::rand::{self, SystemRandom};
 use aws_lc_rs::signature::{ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use zeroize::Zeroizing;
 
+use super::state_file::hex;
 use crate::channel::ChannelError;
 
 /// Keys and certificates of one device and its partition. Clones share the parsed key.
@@ -88,10 +89,14 @@ impl Identity {
     pub(crate) fn thumbprint(&self) -> [u8; 32] {
         let (device, last) = self.chain.split_at(self.chain.len() - 2);
         let mut inner = digest::Context::new(&SHA256);
-        device.iter().for_each(|certificate| inner.update(digest(&SHA256, certificate).as_ref()));
+        for certificate in device {
+            inner.update(digest(&SHA256, certificate).as_ref());
+        }
         let mut outer = digest::Context::new(&SHA256);
         outer.update(inner.finish().as_ref());
-        last.iter().for_each(|certificate| outer.update(digest(&SHA256, certificate).as_ref()));
+        for certificate in last {
+            outer.update(digest(&SHA256, certificate).as_ref());
+        }
         outer.finish().as_ref().try_into().expect("SHA-256 is 32 bytes")
     }
 }
@@ -111,8 +116,7 @@ impl Signer {
             .map_err(|_| aws_lc_rs::error::Unspecified)?;
         let mut parts = attribute(OID_COMMON_NAME, UTF8_STRING, common_name.as_bytes());
         if let Some(id) = serial {
-            let digits: String = id.iter().map(|byte| format!("{byte:02X}")).collect();
-            parts.extend(attribute(OID_SERIAL_NUMBER, PRINTABLE_STRING, digits.as_bytes()));
+            parts.extend(attribute(OID_SERIAL_NUMBER, PRINTABLE_STRING, serial_number(&id).as_bytes()));
         }
         Ok(Self { name: tlv(SEQUENCE, &[&parts]), pkcs8, key })
     }
@@ -161,6 +165,11 @@ fn certificate(issuer: &Signer, subject: &Signer, ca: bool) -> Result<Vec<u8>, a
     Ok(tlv(SEQUENCE, &[&body, &algorithm, &tlv(BIT_STRING, &[&[0], signature.as_ref()])]))
 }
 
+/// A partition id as the subject serial number has it: 32 upper-case hexadecimal digits.
+pub(crate) fn serial_number(partition_id: &[u8; 16]) -> String {
+    hex(partition_id).to_uppercase()
+}
+
 fn attribute(oid: &[u8], string: u8, value: &[u8]) -> Vec<u8> {
     tlv(SET, &[&tlv(SEQUENCE, &[oid, &tlv(string, &[value])])])
 }
@@ -181,7 +190,9 @@ pub(crate) fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
         0x100..=0xffff => out.extend_from_slice(&[&[0x82], &len.to_be_bytes()[6..]].concat()),
         _ => out.extend_from_slice(&[&[0x84], &len.to_be_bytes()[4..]].concat()),
     }
-    parts.iter().for_each(|part| out.extend_from_slice(part));
+    for part in parts {
+        out.extend_from_slice(part);
+    }
     out
 }
 

@@ -228,9 +228,8 @@ fn agree(control: Control, header: &RequestHeader) -> Result<(), Status> {
         return Err(Status::INVALID_ARG);
     }
     match kind {
-        SessionControl::NoSession if header.session.is_some() => Err(Status::INVALID_ARG),
         SessionControl::Open if control.session.is_some() => Err(Status::SESSION_NOT_EXPECTED),
-        SessionControl::Open if header.session.is_some() => Err(Status::INVALID_ARG),
+        SessionControl::NoSession | SessionControl::Open if header.session.is_some() => Err(Status::INVALID_ARG),
         SessionControl::Close | SessionControl::InSession
             if header.session.is_none() || header.session != control.session =>
         {

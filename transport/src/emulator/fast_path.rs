@@ -16,7 +16,7 @@ use crate::ddi::KeyType;
 
 impl Partition {
     /// One AES-GCM call.
-    pub(super) fn gcm(&self, call: GcmCall<'_>) -> Result<GcmReply, ChannelError> {
+    pub(super) fn gcm(&self, call: &mut GcmCall<'_>) -> Result<GcmReply, ChannelError> {
         if call.data.is_empty() {
             return Err(driver(GCM_VALIDATION));
         }
@@ -56,13 +56,13 @@ impl Partition {
     }
 
     /// One AES-XTS call: unit after unit, the tweak counting up.
-    pub(super) fn xts(&self, call: XtsCall<'_>) -> Result<(), ChannelError> {
+    pub(super) fn xts(&self, call: &mut XtsCall<'_>) -> Result<(), ChannelError> {
         let len = call.data.len();
         let unit = call.data_unit_len;
-        if len == 0 || unit == 0 || len % unit != 0 || !(unit == len || matches!(unit, 512 | 4096 | 8192)) {
+        if len == 0 || unit == 0 || !len.is_multiple_of(unit) || !(unit == len || matches!(unit, 512 | 4096 | 8192)) {
             return Err(driver(XTS_VALIDATION));
         }
-        if len % 16 != 0 {
+        if !len.is_multiple_of(16) {
             return Err(xts_field(12));
         }
         if len > MAX_XTS {

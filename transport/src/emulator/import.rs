@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use aes_kw::{KwpAes128, KwpAes192, KwpAes256, cipher::KeyInit};
 use der::Decode;
-use der::asn1::ObjectIdentifier;
+use der::asn1::{AnyRef, ObjectIdentifier};
 use pkcs8::PrivateKeyInfoRef;
 use rsa::pkcs1::RsaPrivateKeyRef;
 use sec1::EcPrivateKey;
@@ -122,7 +122,7 @@ fn parse(class: KeyClass, value: &[u8], usage: Usage) -> Result<NewKey, Status> 
 fn parse_rsa(pkcs8: &[u8], crt: bool) -> Result<NewKey, Status> {
     let bad = Status::KEY_DECODE_FAILED;
     let info = PrivateKeyInfoRef::from_der(pkcs8).map_err(|_| bad)?;
-    if info.algorithm.oid != RSA_ENCRYPTION || !info.algorithm.parameters.is_some_and(|any| any.is_null()) {
+    if info.algorithm.oid != RSA_ENCRYPTION || !info.algorithm.parameters.is_some_and(AnyRef::is_null) {
         return Err(bad);
     }
     let numbers = RsaPrivateKeyRef::try_from(info.private_key.as_bytes()).map_err(|_| bad)?;

@@ -50,7 +50,9 @@ pub(crate) fn kbkdf(prf: hmac::Algorithm, key: &[u8], label: &[u8], context: &[&
         mac.update(&number.to_be_bytes());
         mac.update(label);
         mac.update(&[0]);
-        context.iter().for_each(|part| mac.update(part));
+        for part in context {
+            mac.update(part);
+        }
         mac.update(&bits.to_be_bytes());
         block.copy_from_slice(&mac.sign().as_ref()[..block.len()]);
     }

@@ -17,6 +17,7 @@ use super::raw::{DeviceCrt, RsaKey};
 use crate::ddi::{DerPublicKey, EccCurve, KeyType, Status, Usage, key};
 
 /// A key, ready for the engine. `Send + Sync`: nothing changes after construction.
+#[expect(clippy::large_enum_variant, reason = "it lives behind an `Arc`, one each")]
 pub(crate) enum Material {
     /// An entry that only takes room: session, masking key, ceremony key.
     Internal,

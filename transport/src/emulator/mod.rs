@@ -105,7 +105,7 @@ impl Emulator {
 impl Device for Emulator {
     fn info(&self) -> Result<DeviceInfo, ChannelError> {
         self.own()?;
-        let serial = self.partition.state().identity.partition_id.iter().map(|byte| format!("{byte:02X}")).collect();
+        let serial = certificates::serial_number(&self.partition.state().identity.partition_id);
         Ok(DeviceInfo {
             name: "emulator".to_owned(),
             serial,
@@ -158,13 +158,12 @@ impl Handle {
     /// What the driver checks before it submits a command.
     fn admit(&self, control: Control) -> Result<(), ChannelError> {
         match (control.kind, self.session()) {
-            (SessionControl::NoSession, _) | (SessionControl::Open, None) => Ok(()),
             (SessionControl::Open, Some(_)) => Err(ChannelError::SessionLimit),
             (SessionControl::Close | SessionControl::InSession, None) => Err(ChannelError::NoSession),
             (SessionControl::Close | SessionControl::InSession, owned) if owned != control.session => {
                 Err(ChannelError::SessionMismatch)
             }
-            (SessionControl::Close | SessionControl::InSession, Some(_)) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -234,21 +233,21 @@ impl Channel for Handle {
         Ok(())
     }
 
-    fn gcm(&self, call: GcmCall<'_>) -> Result<GcmReply, ChannelError> {
+    fn gcm(&self, mut call: GcmCall<'_>) -> Result<GcmReply, ChannelError> {
         self.own()?;
         self.admit_fast(call.session, call.short_app_id)?;
         let action = self.partition.faults.strike_gcm();
         self.suffer_fast(action)?;
-        let reply = self.partition.gcm(call)?;
+        let reply = self.partition.gcm(&mut call)?;
         if action == Some(Action::AbortAfter) { Err(ChannelError::Aborted) } else { Ok(reply) }
     }
 
-    fn xts(&self, call: XtsCall<'_>) -> Result<(), ChannelError> {
+    fn xts(&self, mut call: XtsCall<'_>) -> Result<(), ChannelError> {
         self.own()?;
         self.admit_fast(call.session, call.short_app_id)?;
         let action = self.partition.faults.strike_xts();
         self.suffer_fast(action)?;
-        self.partition.xts(call)?;
+        self.partition.xts(&mut call)?;
         if action == Some(Action::AbortAfter) { Err(ChannelError::Aborted) } else { Ok(()) }
     }
 }
@@ -267,3 +266,54 @@ impl Drop for Handle {
 const NO_SESSION: u32 = u32::MAX;
 /// Request length not 1 to 4096 (wire B.2).
 const LENGTH: u16 = 0xc1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a forked child holds: the parent's handle under another process id.
+    #[test]
+    fn an_inherited_handle_is_dead_and_its_drop_closes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config { folder: folder.path().to_owned(), options: Options::default() };
+        let emulator = Emulator::open(config).unwrap();
+        let child = Emulator { partition: Arc::clone(&emulator.partition), owner: emulator.owner + 1 };
+        assert_eq!(child.open().unwrap_err(), ChannelError::NotOwner);
+        assert_eq!(child.info().unwrap_err(), ChannelError::NotOwner);
+        assert_eq!(child.reset().unwrap_err(), ChannelError::NotOwner);
+        assert_eq!(child.migrate().unwrap_err(), ChannelError::NotOwner);
+        let closed = partition::Session { rev: dispatch::REVISION, serial: 1, smk: None, entry: None };
+        emulator.partition.state().sessions[0] = Some(closed);
+        let handle = |owner| Handle {
+            partition: Arc::clone(&emulator.partition),
+            owner,
+            session: AtomicU32::new(0),
+            opening: Mutex::new(()),
+        };
+        let inherited = handle(emulator.owner + 1);
+        let control = Control { kind: SessionControl::NoSession, session: None };
+        assert_eq!(inherited.exchange(control, &[0xa0], &mut Vec::new()), Err(ChannelError::NotOwner));
+        drop(inherited);
+        assert!(emulator.partition.state().sessions[0].is_some());
+        drop(handle(emulator.owner));
+        assert!(emulator.partition.state().sessions[0].is_none());
+    }
+
+    #[test]
+    fn a_number_of_tables_that_no_device_has_is_refused() {
+        for tables in [0, 66] {
+            let config = Config { folder: "/nowhere".into(), options: Options { tables, ..Options::default() } };
+            assert!(matches!(Emulator::open(config), Err(ChannelError::State(_))));
+        }
+    }
+
+    #[test]
+    fn an_unusable_folder_is_reported() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, b"not a folder").unwrap();
+        let config = Config { folder: file.clone(), options: Options::default() };
+        let Err(ChannelError::State(why)) = Emulator::open(config) else { panic!("accepted") };
+        assert!(why.contains("file"), "{why}");
+    }
+}

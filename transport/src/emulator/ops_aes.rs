@@ -11,6 +11,7 @@ use super::keys::{self, Material, NewKey};
 use super::partition::{Partition, Ticket};
 use super::store::Target;
 use super::vault::is_bulk;
+use crate::channel::Direction;
 use crate::ddi::command::{AesEncryptDecrypt, AesEncryptDecryptResponse, AesGenerateKey, AesGenerateKeyResponse};
 use crate::ddi::{AesKeySize, AesOp, KeyType, Status, Usage};
 
@@ -54,10 +55,15 @@ impl Partition {
         ticket: &Ticket,
         reply: &mut Reply<'_>,
     ) -> Result<(), Status> {
-        if request.msg.is_empty() || request.msg.len() % BLOCK != 0 {
+        if request.msg.is_empty() || !request.msg.len().is_multiple_of(BLOCK) {
             return Err(Status::INVALID_ARG);
         }
         let iv: [u8; BLOCK] = request.iv.try_into().map_err(|_| Status::INVALID_ARG)?;
+        let direction = match request.op {
+            AesOp::ENCRYPT => Direction::Encrypt,
+            AesOp::DECRYPT => Direction::Decrypt,
+            _ => return Err(Status::INVALID_ARG),
+        };
         let material = {
             let state = self.state();
             let entry = state.vault.usable(request.key_id, ticket.session, keys::is_aes, Usage::EncryptDecrypt)?;
@@ -68,20 +74,19 @@ impl Partition {
         let data = buffer.get_mut(..request.msg.len()).ok_or(Status::INVALID_ARG)?;
         data.copy_from_slice(request.msg);
         let last = |bytes: &[u8]| *bytes.last_chunk::<BLOCK>().expect("at least one block");
-        let iv_out = match request.op {
-            AesOp::ENCRYPT => {
+        let iv_out = match direction {
+            Direction::Encrypt => {
                 encrypting
                     .less_safe_encrypt(data, EncryptionContext::Iv128(iv.into()))
                     .map_err(|_| Status::AES_ENCRYPT_FAILED)?;
                 last(data)
             }
-            AesOp::DECRYPT => {
+            Direction::Decrypt => {
                 decrypting
                     .decrypt(data, DecryptionContext::Iv128(iv.into()))
                     .map_err(|_| Status::AES_DECRYPT_FAILED)?;
                 last(request.msg)
             }
-            _ => return Err(Status::INVALID_ARG),
         };
         reply.ok(&AesEncryptDecryptResponse { msg: data, iv: &iv_out })
     }

@@ -82,14 +82,14 @@ impl RsaKey {
     }
 
     /// The key of these numbers; AWS-LC checks that they belong together.
+    #[expect(clippy::many_single_char_names, reason = "the names of RFC 8017")]
     pub(crate) fn from_crt(parts: &CrtParts<'_>) -> Result<Self, Refused> {
-        let [n, e, d] = [Bn::from_be(parts.n)?, Bn::from_be(parts.e)?, Bn::from_be(parts.d)?];
-        let [p, q] = [Bn::from_be(parts.p)?, Bn::from_be(parts.q)?];
-        let [dp, dq, q_inv] = [Bn::from_be(parts.dp)?, Bn::from_be(parts.dq)?, Bn::from_be(parts.q_inv)?];
+        let CrtParts { n, e, d, p, q, dp, dq, q_inv } = *parts;
+        let bn = |bytes| Bn::from_be(bytes);
+        let numbers = [bn(n)?, bn(e)?, bn(d)?, bn(p)?, bn(q)?, bn(dp)?, bn(dq)?, bn(q_inv)?];
+        let [n, e, d, p, q, dp, dq, q_inv] = numbers.each_ref().map(Bn::ptr);
         // SAFETY: all eight numbers live over the call, which copies them.
-        let rsa = unsafe {
-            lc::RSA_new_private_key(n.ptr(), e.ptr(), d.ptr(), p.ptr(), q.ptr(), dp.ptr(), dq.ptr(), q_inv.ptr())
-        };
+        let rsa = unsafe { lc::RSA_new_private_key(n, e, d, p, q, dp, dq, q_inv) };
         Self::own(NonNull::new(rsa).ok_or_else(forget_errors)?)
     }
 
