@@ -336,3 +336,52 @@ fn durability_is_what_was_asked_for() {
         assert_eq!(pragma("journal_mode"), Ok(rusqlite::types::Value::Text("truncate".into())));
     }
 }
+
+#[test]
+fn a_killed_writer_loses_nothing_that_it_acknowledged() {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    // The killed process is this test itself, started anew with this variable set.
+    const CHILD: &str = "AZIHSM_TEST_KILLED_WRITER";
+    if let Some(folder) = std::env::var_os(CHILD) {
+        let store = Store::new(folder.into(), Durability::Process);
+        loop {
+            let ids = store.insert(Some(&TOKEN), 3, |_, _| Ok(Row { body: vec![7; 20_000], ..row(b"x") })).unwrap();
+            eprintln!("stored {} {} {}", ids[0], ids[1], ids[2]);
+        }
+    }
+    let (_folder, store, _) = two();
+    let mut acknowledged = Vec::new();
+    for round in 1..=5 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "store::tests::a_killed_writer_loses_nothing_that_it_acknowledged", "--nocapture"])
+            .env(CHILD, store.folder())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(std::result::Result::ok);
+        let stored = |line: String| -> Vec<u64> {
+            line.strip_prefix("stored ")
+                .into_iter()
+                .flat_map(str::split_whitespace)
+                .map(|id| id.parse().unwrap())
+                .collect()
+        };
+        while acknowledged.len() < round * 20 {
+            acknowledged.extend(stored(lines.next().expect("the child writes until it is killed")));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        acknowledged.extend(lines.flat_map(stored));
+    }
+    let found = by_id(&store, b"x");
+    assert!(acknowledged.iter().all(|id| found.contains(id)));
+    assert_eq!(found.len() % 3, 0, "an insert that was not acknowledged is there whole or not at all");
+    assert!(acknowledged.iter().all(|id| store.fetch(*id).unwrap().unwrap().body == [7; 20_000]));
+    let place = store.open.lock();
+    let check: String =
+        place.as_ref().unwrap().database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(check, "ok");
+}
