@@ -39,7 +39,7 @@ pub trait Channel: Send + Sync + fmt::Debug {
 pub struct Control {
     /// The session-control kind that belongs to the opcode.
     pub kind: SessionControl,
-    /// The handle's session, for Close and InSession.
+    /// The handle's session, for Close and `InSession`.
     pub session: Option<u16>,
 }
 
@@ -151,6 +151,15 @@ pub enum ChannelError {
         /// Secondary error or driver code.
         extended: u32,
     },
+    /// The driver refused or failed the call for a reason that has no variant of its own (wire 5.5, 5.9).
+    Driver {
+        /// errno, 0 where the call itself returned success.
+        errno: i32,
+        /// The driver's code: `extended_status` of a command, `abort_status` of a reset.
+        code: u32,
+    },
+    /// What the driver wrote back contradicts itself; none of it was used. The command may have run.
+    Answer(&'static str),
     /// AES-GCM: the tag does not fit; the data must be wiped.
     TagMismatch,
     /// The operating system's error.
@@ -176,6 +185,8 @@ impl fmt::Display for ChannelError {
             Self::RequestTooLong { len } => write!(f, "request of {len} bytes, the limit is 4096"),
             Self::Descriptor { status } => write!(f, "descriptor status {status:#x}"),
             Self::FastPath { result, extended } => write!(f, "fast path result {result}, extended {extended:#x}"),
+            Self::Driver { errno, code } => write!(f, "the driver failed the call: errno {errno}, code {code:#x}"),
+            Self::Answer(what) => write!(f, "the driver's answer is not usable: {what}"),
             Self::TagMismatch => f.write_str("GCM tag mismatch"),
             Self::Os { errno, doing } => write!(f, "{doing}: errno {errno}"),
             Self::State(why) => write!(f, "emulator state: {why}"),
