@@ -38,3 +38,6 @@ pub mod token;
 pub mod verify;
 
 pub use mechanisms::error::{Code, Error, Result};
+
+#[cfg(test)]
+mod tests;

@@ -15,13 +15,14 @@ use mechanisms::params::Mechanism;
 use mechanisms::table::{self, Row};
 use zeroize::Zeroizing;
 
-use crate::attribute::AttributeType;
+use crate::attribute::{self, AttributeType};
 use crate::call::{Argument, ObjectHandle, Reply, Room};
 use crate::object::model::Object;
 use crate::sessions::Session;
 use crate::{Code, Result};
 
 /// An operation in its place.
+#[expect(clippy::struct_excessive_bools, reason = "four facts that do not depend on each other")]
 pub(crate) struct Active<T: ?Sized> {
     /// What the mechanism does.
     pub(crate) run: Box<T>,
@@ -222,8 +223,8 @@ pub(crate) fn row<F>(mechanism: &Mechanism, function: impl Fn(&'static Row) -> O
 /// The key, where it may be used for `purpose` with this mechanism.
 ///
 /// `CKR_KEY_HANDLE_INVALID` where there is no such key that the session may see, `CKR_KEY_TYPE_INCONSISTENT` where the
-/// mechanism does not take its type; that has priority over `CKR_KEY_FUNCTION_NOT_PERMITTED` (5.1.6), which is also the
-/// answer where its class has no such permission ("... implies that the key cannot be a private key", ibid.).
+/// mechanism does not take its type, or the purpose not its class; that has priority over
+/// `CKR_KEY_FUNCTION_NOT_PERMITTED` (5.1.6).
 pub(crate) fn permitted(session: &Session, handle: ObjectHandle, row: &Row, purpose: Purpose) -> Result<Permitted> {
     let object = session.key_object(handle)?;
     let key_type = object.key_type().ok_or(Code::KeyHandleInvalid)?;
@@ -239,6 +240,9 @@ fn check(object: &Object, key_type: KeyType, row: &Row, purpose: Purpose) -> Res
         return Err(Code::KeyTypeInconsistent.because(format_args!("{:?} with a {key_type:?} key", row.kind)));
     }
     let attribute = purpose.attribute();
+    if attribute::table::row(attribute, object.family).is_none() {
+        return Err(Code::KeyTypeInconsistent.because(format_args!("{purpose:?} with a key of {:?}", object.family)));
+    }
     if !object.attributes.flag(attribute) {
         return Err(Code::KeyFunctionNotPermitted.because(format_args!("{attribute:?} is not true")));
     }
@@ -268,7 +272,7 @@ pub(crate) mod cipher {
             }
             let active = Active::take_whole(self.active)?;
             let (data, room) = (data?, room?);
-            let bound = active.run.update_len(data.len()).saturating_add(active.run.final_len(data.len()));
+            let bound = active.run.final_len(data.len());
             if let Some(reply) = settled(&active, room, bound) {
                 active.put_back(self.active);
                 return Ok(reply);

@@ -35,7 +35,7 @@ pub(crate) fn handles(session: &Session, template: &[Attribute]) -> Result<VecDe
             let place = Place::Token(id);
             // A record is opened only where the store could not decide.
             if wanted.rest.is_empty() || matches(session, place, &wanted.rest)? {
-                found.push_back(place.handle());
+                found.push_back(session.shelf.handle(place));
             }
         }
     }
@@ -43,7 +43,7 @@ pub(crate) fn handles(session: &Session, template: &[Attribute]) -> Result<VecDe
         let user = token.login_state() == LoginState::User;
         for (place, object) in session.shelf.session_objects() {
             if (user || !object.is_private()) && wanted.narrowed(&object) && all_match(&object, &wanted.rest, token)? {
-                found.push_back(place.handle());
+                found.push_back(session.shelf.handle(place));
             }
         }
     }
@@ -95,13 +95,11 @@ impl Wanted {
 }
 
 fn once<T: PartialEq>(place: &mut Option<T>, value: T) -> Option<()> {
-    match place {
-        Some(before) => (*before == value).then_some(()),
-        None => {
-            *place = Some(value);
-            Some(())
-        }
+    if place.as_ref().is_some_and(|before| *before != value) {
+        return None;
     }
+    *place = Some(value);
+    Some(())
 }
 
 /// An object that went since the store answered does not match.

@@ -1,6 +1,14 @@
 //! The objects of one slot in this process: the session objects, and the token objects that were opened lately.
 //!
-//! Handles: a token object's is twice its number in the store, a session object's is odd and never used twice.
+//! Handles, 64 bits:
+//!
+//! | | bits 48 to 63 | bits 1 to 47 | bit 0 |
+//! |---|---|---|---|
+//! | session object | number, never used twice | | 1 |
+//! | token object | logouts so far | number in the store | 0 |
+//!
+//! `C_Logout` makes handles to private objects invalid for good (PKCS#11 v3.2, 5.6.9): such a handle is good only for as
+//! long as the number of logouts is the one it was made under. A handle to a public token object stays good.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -24,27 +32,13 @@ pub(crate) enum Place {
     Session(u64),
 }
 
-impl Place {
-    /// The place that a handle names.
-    pub(crate) fn of(handle: ObjectHandle) -> Self {
-        if handle.0 & 1 == 1 { Self::Session(handle.0 >> 1) } else { Self::Token(ObjectId(handle.0 >> 1)) }
-    }
-
-    /// The handle that names it.
-    pub(crate) fn handle(self) -> ObjectHandle {
-        match self {
-            Self::Token(id) => ObjectHandle(id.0 << 1),
-            Self::Session(number) => ObjectHandle((number << 1) | 1),
-        }
-    }
-}
-
 /// See the module's text. `Send + Sync`.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     /// Open sessions: all, and the read/write ones.
     open: Mutex<(u64, u64)>,
     last: AtomicU64,
+    logouts: AtomicU64,
     initialized: AtomicBool,
     session_objects: RwLock<SessionObjects>,
     opened: RwLock<Opened>,
@@ -127,8 +121,9 @@ impl Shelf {
         *self.open.lock()
     }
 
-    /// Nobody is logged in any more: private objects go out of memory.
+    /// Nobody is logged in any more: private objects go out of memory, and their handles are void.
     pub(crate) fn logged_out(&self) {
+        self.logouts.fetch_add(1, Ordering::Relaxed);
         self.session_objects.write().extract(|kept| kept.object.is_private());
         self.opened.write().objects.clear();
     }
@@ -146,6 +141,29 @@ impl Shelf {
     pub(crate) fn session_objects(&self) -> Vec<(Place, Arc<Object>)> {
         let objects = self.session_objects.read();
         objects.kept.iter().map(|(number, kept)| (Place::Session(*number), kept.object.clone())).collect()
+    }
+
+    /// The handle that names a place from now on.
+    pub(crate) fn handle(&self, place: Place) -> ObjectHandle {
+        match place {
+            Place::Token(id) => ObjectHandle((self.logouts.load(Ordering::Relaxed) << LOGOUTS_SHIFT) | (id.0 << 1)),
+            Place::Session(number) => ObjectHandle((number << 1) | 1),
+        }
+    }
+
+    /// The place that a handle names and the object there; `None` where there is none that may be seen.
+    pub(crate) fn named(&self, token: &Token, handle: ObjectHandle) -> Result<Option<(Place, Arc<Object>)>> {
+        let ObjectHandle(bits) = handle;
+        let place = match bits & 1 {
+            1 => Place::Session(bits >> 1),
+            _ => Place::Token(ObjectId((bits & !(u64::MAX << LOGOUTS_SHIFT)) >> 1)),
+        };
+        let object = self.object(token, place)?;
+        let still_good = |object: &Object| match place {
+            Place::Token(_) if object.is_private() => handle == self.handle(place),
+            _ => true,
+        };
+        Ok(object.filter(|object| still_good(object)).map(|object| (place, object)))
     }
 
     /// The object at a place, or `None`; private objects only while the user is logged in.
@@ -210,14 +228,12 @@ impl Shelf {
 impl Session {
     /// The object that the handle names, as far as this session may see it; else `CKR_OBJECT_HANDLE_INVALID`.
     pub(crate) fn object(&self, handle: ObjectHandle) -> Result<(Place, Arc<Object>)> {
-        let place = Place::of(handle);
-        let object = self.shelf.object(&self.slot.token, place)?.ok_or(Code::ObjectHandleInvalid)?;
-        Ok((place, object))
+        self.shelf.named(&self.slot.token, handle)?.ok_or_else(|| Code::ObjectHandleInvalid.into())
     }
 
     /// The key that the handle names; else `CKR_KEY_HANDLE_INVALID`.
     pub(crate) fn key_object(&self, handle: ObjectHandle) -> Result<Arc<Object>> {
-        let object = self.shelf.object(&self.slot.token, Place::of(handle))?.ok_or(Code::KeyHandleInvalid)?;
+        let (_, object) = self.shelf.named(&self.slot.token, handle)?.ok_or(Code::KeyHandleInvalid)?;
         if object.key_type().is_none() {
             return Err(Code::KeyHandleInvalid.because("not a key"));
         }
@@ -237,7 +253,8 @@ impl Session {
             } else {
                 Some(self.shelf.keep(self.number, object))
             };
-            handles.push(place.ok_or_else(|| Code::GeneralError.because("the store lost an object"))?.handle());
+            let place = place.ok_or_else(|| Code::GeneralError.because("the store lost an object"))?;
+            handles.push(self.shelf.handle(place));
         }
         Ok(handles)
     }
@@ -245,3 +262,5 @@ impl Session {
 
 /// Token objects that are kept open at most; past it all are let go.
 const MOST_OPENED: usize = 4096;
+/// Where a token object's handle counts logouts.
+const LOGOUTS_SHIFT: u32 = 48;
