@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::RwLock;
 
 use super::hsm_key::{Fingerprint, HsmKey, Source};
-use super::line::Line;
+use super::line::{Frame, Line};
 use super::live::{Evicted, Found, LiveKey, LiveKeys, Pin};
 use super::provision::{self, Session};
 use super::reaction::{READY_WAIT, Reaction, reaction, repeat};
@@ -124,6 +124,21 @@ impl Connection {
         self.line.send(Some(self.session), request, read)
     }
 
+    /// The first half of [`Connection::send`]: afterwards the request's borrows have ended, and [`Connection::read`] may
+    /// write the answer where the request came from.
+    pub(super) fn carry<'a, R: Request<'a>>(&self, request: &R) -> Result<Frame<'_>> {
+        self.line.carry(Some(self.session), request)
+    }
+
+    /// The second half of [`Connection::send`].
+    pub(super) fn read<'a, R: Request<'a>, T>(
+        &self,
+        frame: &Frame<'_>,
+        read: impl FnOnce(R::Response<'_>) -> T,
+    ) -> Result<T> {
+        self.line.read::<R, T>(Some(self.session), frame, read)
+    }
+
     /// Runs AES-GCM on the fast path, in place.
     pub(super) fn gcm(
         &self,
@@ -214,7 +229,7 @@ impl Connection {
 
     /// Runs a command that needs a place in the device, evicting keys for it as long as that may help.
     pub(super) fn making_room<T>(&self, mut run: impl FnMut() -> Result<T>) -> Result<T> {
-        let deadline = Instant::now() + ROOM_WAIT;
+        let mut deadline = None;
         loop {
             let error = match run() {
                 Err(error) => error,
@@ -223,9 +238,10 @@ impl Connection {
             let Reaction::MakeRoom { bulk } = reaction(&error) else {
                 return Err(error);
             };
+            let now = Instant::now();
             match self.live.evict(bulk) {
                 Evicted::Key(key) => self.delete(&key),
-                Evicted::AllInUse if Instant::now() < deadline => {}
+                Evicted::AllInUse if now < *deadline.get_or_insert(now + ROOM_WAIT) => {}
                 Evicted::AllInUse | Evicted::Nothing => return Err(error),
             }
         }

@@ -1,5 +1,7 @@
 //! One open handle: a typed request out, the typed answer back.
 
+use std::mem;
+
 use parking_lot::Mutex;
 
 use super::reaction::{READY_WAIT, Reaction, repeat};
@@ -31,33 +33,41 @@ impl Line {
         request: &R,
         read: impl FnOnce(R::Response<'_>) -> T,
     ) -> Result<T> {
-        let mut frame = self.frames.take();
-        let answer = self.exchange(session, request, &mut frame, read);
-        self.frames.give_back(frame);
-        answer
+        let frame = self.carry(session, request)?;
+        self.read::<R, T>(session, &frame, read)
     }
 
-    fn exchange<'a, R: Request<'a>, T>(
-        &self,
-        session: Option<u16>,
-        request: &R,
-        frame: &mut Frame,
-        read: impl FnOnce(R::Response<'_>) -> T,
-    ) -> Result<T> {
-        let rev = (R::OPCODE != Opcode::GET_API_REV).then_some(ApiRev::V1_0);
-        encode_request(rev, session, request, self.dialect, &mut frame.request)?;
+    /// The first half of [`Line::send`]: the answer is there, not read yet, and the request's borrows have ended.
+    pub(super) fn carry<'a, R: Request<'a>>(&self, session: Option<u16>, request: &R) -> Result<Frame<'_>> {
+        let mut frame = self.frames.take();
+        encode_request(revision::<R>(), session, request, self.dialect, &mut frame.request)?;
         let control = Control { kind: R::CONTROL, session };
         repeat(Reaction::Later, READY_WAIT, || {
             let carried = self.channel.exchange(control, &frame.request, &mut frame.response);
             carried.map_err(|cause| refusal(R::OPCODE, cause))
         })?;
+        Ok(frame)
+    }
+
+    /// The second half of [`Line::send`].
+    pub(super) fn read<'a, R: Request<'a>, T>(
+        &self,
+        session: Option<u16>,
+        frame: &Frame<'_>,
+        read: impl FnOnce(R::Response<'_>) -> T,
+    ) -> Result<T> {
         let (header, body) = decode_response::<R>(&frame.response, self.dialect)?;
-        header.check_echo(&RequestHeader { rev, op: R::OPCODE, session })?;
+        header.check_echo(&RequestHeader { rev: revision::<R>(), op: R::OPCODE, session })?;
         match body {
             Some(body) => Ok(read(body)),
             None => Err(Error::Device { command: R::OPCODE, status: header.status }),
         }
     }
+}
+
+/// Every request but the one that asks for the revision carries it (wire 2.5).
+fn revision<'a, R: Request<'a>>() -> Option<ApiRev> {
+    (R::OPCODE != Opcode::GET_API_REV).then_some(ApiRev::V1_0)
 }
 
 /// The driver's refusals that concern the session are the statuses that the protocol has for them (wire 3.6).
@@ -73,28 +83,31 @@ fn refusal(command: Opcode, cause: ChannelError) -> Error {
 
 /// Buffers for requests and answers, as many as commands ever ran at once.
 #[derive(Debug, Default)]
-struct Frames(Mutex<Vec<Frame>>);
+struct Frames(Mutex<Vec<(Vec<u8>, Vec<u8>)>>);
 
-/// A request and its answer. They may hold plaintext, so they are overwritten before they are used again.
-#[derive(Debug)]
-struct Frame {
+/// A request and its answer, in buffers that go back to where they came from. They may hold plaintext, so they are
+/// overwritten then.
+pub(super) struct Frame<'l> {
     request: Vec<u8>,
     response: Vec<u8>,
+    frames: &'l Frames,
 }
 
 impl Frames {
-    fn take(&self) -> Frame {
-        self.0.lock().pop().unwrap_or_else(|| Frame {
-            request: Vec::with_capacity(MAX_REQUEST_LEN),
-            response: Vec::with_capacity(MAX_RESPONSE_LEN),
-        })
+    fn take(&self) -> Frame<'_> {
+        let buffers = self.0.lock().pop();
+        let (request, response) =
+            buffers.unwrap_or_else(|| (Vec::with_capacity(MAX_REQUEST_LEN), Vec::with_capacity(MAX_RESPONSE_LEN)));
+        Frame { request, response, frames: self }
     }
+}
 
-    fn give_back(&self, mut frame: Frame) {
+impl Drop for Frame<'_> {
+    fn drop(&mut self) {
         // A plain fill: the buffers live on in the pool, so the compiler cannot see it as dead, and a volatile one would
         // cost more than the command on the bulk path.
-        frame.request.fill(0);
-        frame.response.fill(0);
-        self.0.lock().push(frame);
+        self.request.fill(0);
+        self.response.fill(0);
+        self.frames.0.lock().push((mem::take(&mut self.request), mem::take(&mut self.response)));
     }
 }

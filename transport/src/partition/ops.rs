@@ -79,21 +79,20 @@ pub(super) fn aes_cbc(
         Direction::Encrypt => AesOp::ENCRYPT,
         Direction::Decrypt => AesOp::DECRYPT,
     };
-    // The answer cannot be copied over what the request still borrows, so it passes through one buffer.
-    let mut output = Zeroizing::new(vec![0; data.len().min(CBC_CHUNK)]);
     connection.with_key(key, FacetKind::AesCbc, |live| {
         while *done < data.len() {
             let end = data.len().min(*done + CBC_CHUNK);
             let chunk = &mut data[*done..end];
-            let (input, chain) = (&*chunk, *iv);
-            let request = AesEncryptDecrypt { key_id: live.id, op, msg: input, iv: &chain };
-            let next = connection.send(&request, |body| {
-                output.get_mut(..body.msg.len())?.copy_from_slice(body.msg);
-                let next: [u8; 16] = body.iv.try_into().ok()?;
-                (body.msg.len() == input.len()).then_some(next)
+            // Encoded straight from the caller's memory, and the answer is copied there.
+            let answer = connection.carry(&AesEncryptDecrypt { key_id: live.id, op, msg: chunk, iv })?;
+            let next = connection.read::<AesEncryptDecrypt<'_>, _>(&answer, |body| {
+                if body.msg.len() != chunk.len() {
+                    return None;
+                }
+                chunk.copy_from_slice(body.msg);
+                <[u8; 16]>::try_from(body.iv).ok()
             })?;
             *iv = next.ok_or(Error::UnexpectedAnswer("an AES-CBC result of another length"))?;
-            chunk.copy_from_slice(&output[..chunk.len()]);
             *done = end;
         }
         Ok(())

@@ -93,16 +93,20 @@ pub(super) fn is(error: &Error, wanted: Status) -> bool {
 
 /// Repeats `run` while its failure asks for `again`, with growing pauses, for at most `limit`.
 pub(super) fn repeat<T>(again: Reaction, limit: Duration, mut run: impl FnMut() -> Result<T>) -> Result<T> {
-    let deadline = Instant::now() + limit;
+    let mut deadline = None;
     let mut pause = FIRST_PAUSE;
     loop {
-        match run() {
-            Err(error) if reaction(&error) == again && Instant::now() + pause < deadline => {
-                thread::sleep(pause);
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
+        let error = match run() {
+            Err(error) if reaction(&error) == again => error,
             done => return done,
+        };
+        // Asked only now: most commands work at once, and are not to pay for a clock.
+        let now = Instant::now();
+        if now + pause >= *deadline.get_or_insert(now + limit) {
+            return Err(error);
         }
+        thread::sleep(pause);
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
