@@ -97,3 +97,20 @@ pub fn poisoned(session: Option<SessionHandle>) {
 }
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_checked_before_anything_is_done() {
+        let good = Arguments { reserved_null: true, ..Arguments::default() };
+        let refused = |arguments| initialize(Some(arguments)).unwrap_err();
+        assert_eq!(refused(Arguments { reserved_null: false, ..good }), Code::ArgumentsBad);
+        for callbacks in 1..4 {
+            assert_eq!(refused(Arguments { callbacks, ..good }), Code::ArgumentsBad);
+            assert_eq!(refused(Arguments { callbacks, os_locking: true, ..good }), Code::ArgumentsBad);
+        }
+        assert_eq!(refused(Arguments { callbacks: 4, ..good }), Code::CantLock);
+    }
+}

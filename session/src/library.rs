@@ -92,3 +92,52 @@ fn own() -> &'static Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Durability, Pin, Transport};
+    use crate::log::{Level, Target};
+
+    fn library() -> Library {
+        let config = Config {
+            transport: Transport::Emulator,
+            state: "/nowhere".into(),
+            policy: mechanisms::key::Policy::Standard,
+            log_level: Level::Off,
+            log_target: Target::Stderr,
+            pin: Pin::default(),
+            slots: 2,
+            session_wait_ms: 0,
+            durability: Durability::Power,
+            emulator: transport::emulator::Options::default(),
+        };
+        Library { slots: crate::slot::configured(&config).unwrap(), sessions: SessionMap::default(), config }
+    }
+
+    /// The place is one for the process: this is the only test here that uses it.
+    #[test]
+    fn there_is_at_most_one_library() {
+        assert_eq!(Library::current().unwrap_err(), Code::CryptokiNotInitialized);
+        assert_eq!(Library::uninstall().unwrap_err(), Code::CryptokiNotInitialized);
+        assert_eq!(Library::install(|| Err(Code::HostMemory.into())).unwrap_err(), Code::HostMemory);
+        for _ in 0..2 {
+            Library::install(|| Ok(library())).unwrap();
+            assert_eq!(Library::install(|| Ok(library())).unwrap_err(), Code::CryptokiAlreadyInitialized);
+            let current = Library::current().unwrap();
+            assert_eq!(current.slot(SlotId(1)).unwrap().id, SlotId(1));
+            assert_eq!(current.slot(SlotId(2)).unwrap_err(), Code::SlotIdInvalid);
+            assert!(Arc::ptr_eq(&Library::uninstall().unwrap(), &current));
+            assert_eq!(Library::current().unwrap_err(), Code::CryptokiNotInitialized);
+        }
+        // However often, by however many threads: one place.
+        assert!(FIRST.get().unwrap().next.get().is_none());
+    }
+
+    #[test]
+    fn slots_of_a_library_touch_nothing_before_they_are_used() {
+        let library = library();
+        assert_eq!(library.slots.len(), 2);
+        assert!(!std::path::Path::new("/nowhere").exists());
+    }
+}

@@ -264,3 +264,58 @@ fn version(firmware: &str) -> (u8, u8) {
 }
 
 const MANUFACTURER: &str = "azihsm-pkcs11";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Attempts, Identity, TokenRow};
+
+    #[test]
+    fn device_nodes_are_found_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["azihsm10", "azihsm2", "azihsm", "azihsmX", "azihsm-mgmt0", "null"] {
+            std::fs::write(folder.path().join(name), b"").unwrap();
+        }
+        assert_eq!(device_nodes(folder.path()), ["azihsm2", "azihsm10"]);
+        assert_eq!(device_nodes(&folder.path().join("nowhere")), [""; 0]);
+    }
+
+    #[test]
+    fn firmware_revisions_become_versions() {
+        assert_eq!(version("1.2.3"), (1, 2));
+        assert_eq!(version("emu"), (0, 0));
+        assert_eq!(version("300.1"), (0, 0));
+        assert_eq!(version(""), (0, 0));
+    }
+
+    #[test]
+    fn flags_count_wrong_pins_down() {
+        const USER: u64 = cryptoki_sys::CKF_USER_PIN_COUNT_LOW
+            | cryptoki_sys::CKF_USER_PIN_FINAL_TRY
+            | cryptoki_sys::CKF_USER_PIN_LOCKED;
+        const SO: u64 =
+            cryptoki_sys::CKF_SO_PIN_COUNT_LOW | cryptoki_sys::CKF_SO_PIN_FINAL_TRY | cryptoki_sys::CKF_SO_PIN_LOCKED;
+        let facts = |security_officer, user| Facts {
+            row: Some(TokenRow { token_id: [0; 16], label: [0; 32], identity: Identity::default(), user_pin: true }),
+            identity: Identity::default(),
+            attempts: Attempts { security_officer, user },
+            max_attempts: 3,
+        };
+        let user = |wrong| token_flags(&facts(0, wrong)) & (USER | SO);
+        assert_eq!(user(0), 0);
+        assert_eq!(user(1), cryptoki_sys::CKF_USER_PIN_COUNT_LOW);
+        assert_eq!(user(2), cryptoki_sys::CKF_USER_PIN_COUNT_LOW | cryptoki_sys::CKF_USER_PIN_FINAL_TRY);
+        assert_eq!(user(3), cryptoki_sys::CKF_USER_PIN_COUNT_LOW | cryptoki_sys::CKF_USER_PIN_LOCKED);
+        assert_eq!(token_flags(&facts(1, 0)) & (USER | SO), cryptoki_sys::CKF_SO_PIN_COUNT_LOW);
+        let fresh = Facts { row: None, ..facts(3, 3) };
+        assert_eq!(token_flags(&fresh), cryptoki_sys::CKF_RNG | cryptoki_sys::CKF_LOGIN_REQUIRED);
+    }
+
+    #[test]
+    fn a_strict_token_makes_no_rsa_keys() {
+        let row = |kind| table::row(kind).unwrap();
+        assert!(allowed(row(MechanismType::RSA_PKCS_KEY_PAIR_GEN), Policy::Standard));
+        assert!(!allowed(row(MechanismType::RSA_PKCS_KEY_PAIR_GEN), Policy::Strict));
+        assert!(allowed(row(MechanismType::EC_KEY_PAIR_GEN), Policy::Strict));
+    }
+}

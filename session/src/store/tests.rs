@@ -379,7 +379,7 @@ fn a_killed_writer_loses_nothing_that_it_acknowledged() {
     let found = by_id(&store, b"x");
     assert!(acknowledged.iter().all(|id| found.contains(id)));
     assert_eq!(found.len() % 3, 0, "an insert that was not acknowledged is there whole or not at all");
-    assert!(acknowledged.iter().all(|id| store.fetch(*id).unwrap().unwrap().body == [7; 20_000]));
+    assert!(acknowledged.iter().all(|id| store.fetch(*id).unwrap().unwrap().body == vec![7; 20_000]));
     let place = store.open.lock();
     let check: String =
         place.as_ref().unwrap().database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
