@@ -8,14 +8,17 @@ use zeroize::Zeroizing;
 
 use crate::attribute::{Attribute, AttributeType as A, AttributeValue};
 use crate::call::{ObjectHandle, Reply, Room, SessionHandle, SlotId};
-use crate::config::{Argon2, Config, Pin, Transport};
+use crate::config::{Argon2, Config, Durability, Pin, Transport};
 use crate::library::Library;
 use crate::object::AttributeReply;
 use crate::sessions::SessionMap;
 use crate::{Code, Result, decrypt, encrypt, general, key, login, object, sessions, sign, slot, verify};
 
+/// What a scene shows, and the scene.
+type Scene = (&'static str, fn(SlotId));
+
 /// The scenes, each on the slot of its place in the list.
-const SCENES: &[(&str, fn(SlotId))] = &[
+const SCENES: &[Scene] = &[
     ("a slot without token has no sessions", no_token),
     ("an operation lives on for a size query only", operation_life),
     ("each use of some keys takes a login", always_authenticate),
@@ -42,6 +45,7 @@ fn scenes() {
             pin: Pin { max_attempts: 10, argon2: Argon2 { memory_kib: 8, passes: 1, lanes: 1 } },
             slots: SCENES.len().try_into().unwrap(),
             session_wait_ms: 1000,
+            durability: Durability::Process,
             emulator: transport::emulator::Options::default(),
         };
         Ok(Library { slots: slot::configured(&config)?, sessions: SessionMap::default(), config })
@@ -318,6 +322,7 @@ const ECDSA_SHA256: Mechanism = Mechanism { kind: MechanismType::ECDSA_SHA256, p
 const SHA256_RSA: Mechanism = Mechanism { kind: MechanismType::SHA256_RSA_PKCS, params: Params::None };
 const PAD: Mechanism = Mechanism { kind: MechanismType::AES_CBC_PAD, params: Params::Iv16([3; 16]) };
 
+#[expect(clippy::unnecessary_wraps, reason = "the boundary's form of a PIN")]
 fn pin(text: &str) -> slot::Pin {
     Ok(Some(Zeroizing::new(text.as_bytes().to_vec())))
 }
