@@ -371,7 +371,8 @@ fn macs_of_generated_and_known_secrets() {
             (64, Mechanism::Sha512Hmac),
             (64, Mechanism::Sha1Hmac),
         ] {
-            let template = [&usage[..], &[Attribute::ValueLen(len.into())]].concat();
+            let allowed = Attribute::AllowedMechanisms(vec![mechanism.mechanism_type()]);
+            let template = [&usage[..], &[Attribute::ValueLen(len.into()), allowed]].concat();
             let key = session.generate_key(&Mechanism::GenericSecretKeyGen, &template).expect("a secret");
             assert_eq!(facts(&session, key), [true, true, true, true]);
             let tag = session.sign(&mechanism, key, MESSAGE).expect("a tag");

@@ -309,7 +309,8 @@ fn mechanisms_that_do_not_fit() {
         if ours(token) {
             refused(session.sign_init(&Mechanism::Sha256RsaPkcs, private), RvError::KeyTypeInconsistent);
             refused(session.verify_init(&Mechanism::Sha256RsaPkcs, public), RvError::KeyTypeInconsistent);
-            refused(session.sign_init(&Mechanism::Ecdsa, public), RvError::KeyTypeInconsistent);
+            let by_public = session.sign_init(&Mechanism::Ecdsa, public);
+            oneof(by_public, &[RvError::KeyTypeInconsistent, RvError::KeyFunctionNotPermitted]);
         }
     });
 }
@@ -364,7 +365,9 @@ fn wrong_lengths_and_wrong_bytes() {
             refused(session.decrypt(&Mechanism::RsaPkcs, private, &[0; 255]), RvError::EncryptedDataLenRange);
             let unpadded = session.encrypt(&Mechanism::RsaX509, public, &[&[0; 1][..], &[0x11; 255]].concat());
             let unpadded = unpadded.expect("a ciphertext");
-            refused(session.decrypt(&Mechanism::RsaPkcs, private, &unpadded), RvError::EncryptedDataInvalid);
+            // What is not padded gives bytes that mean nothing, the same each time, and no error to learn from.
+            let nothing = session.decrypt(&Mechanism::RsaPkcs, private, &unpadded).expect("implicit rejection");
+            assert_eq!(session.decrypt(&Mechanism::RsaPkcs, private, &unpadded).expect("implicit rejection"), nothing);
             refused(session.sign(&Mechanism::RsaX509, private, &[0xff; 256]), RvError::DataInvalid);
             refused(session.sign(&Mechanism::RsaX509, private, &[0; 257]), RvError::DataLenRange);
         }
@@ -420,7 +423,7 @@ fn templates_that_do_not_hold_together() {
         refused(generate(&[len.clone(), Attribute::Class(ObjectClass::DATA)]), RvError::TemplateInconsistent);
         refused(generate(&[len.clone(), Attribute::Local(true)]), RvError::AttributeReadOnly);
         refused(generate(&[len.clone(), Attribute::NeverExtractable(true)]), RvError::AttributeReadOnly);
-        refused(generate(&[len.clone(), Attribute::Modulus(vec![1])]), RvError::AttributeTypeInvalid);
+        refused(generate(&[len.clone(), Attribute::Modulus(vec![1])]), RvError::TemplateInconsistent);
         let foreign = AttributeType::VendorDefined(CKA_VENDOR_DEFINED | 0x7777);
         refused(generate(&[len, Attribute::VendorDefined((foreign, vec![1]))]), RvError::AttributeTypeInvalid);
         for len in [0, 15, 17, 33, u64::from(u32::MAX)] {
@@ -493,7 +496,7 @@ fn attributes_that_do_not_change() {
             refused(update(fixed), RvError::AttributeReadOnly);
         }
         if ours(token) {
-            refused(update(Attribute::Modulus(vec![1])), RvError::AttributeTypeInvalid);
+            refused(update(Attribute::Modulus(vec![1])), RvError::TemplateInconsistent);
         }
         // All or nothing.
         let both = [Attribute::Label("changed".into()), Attribute::Sensitive(false)];
