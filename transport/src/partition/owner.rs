@@ -33,9 +33,9 @@ pub struct PartitionBlobs {
     pub bmk: Option<Vec<u8>>,
     /// Masked RSA unwrapping key.
     pub muk: Option<Vec<u8>>,
-    /// The token's root secret, an encoded [`HsmKey`] with a [`FacetKind::Secret`] facet.
+    /// The token's root secret, an encoded [`super::HsmKey`] with a [`super::FacetKind::Secret`] facet.
     pub root: Option<Vec<u8>>,
-    /// The token's sealing key, an encoded [`HsmKey`] with a [`FacetKind::AesGcmApproved`] facet.
+    /// The token's sealing key, an encoded [`super::HsmKey`] with a [`super::FacetKind::AesGcmApproved`] facet.
     pub seal: Option<Vec<u8>>,
 }
 

@@ -3,7 +3,7 @@
 use transport::Error;
 use transport::ddi::{Opcode, Status};
 use transport::emulator::{Action, Fault, Kind, Options};
-use transport::partition::{Curve, FacetKind, HsmKey, PartitionBlobs, probe};
+use transport::partition::{Curve, FacetKind, HsmKey, Partition, PartitionBlobs, probe};
 
 use crate::rig::{Rig, both};
 
@@ -185,6 +185,37 @@ fn a_wrong_credential_is_told_and_not_retried() {
         );
         assert_eq!(rig.emulator.faults().commands(Opcode::OPEN_SESSION), 2);
     });
+}
+
+/// Every switch the other way than the firmware's (semantics 9.1).
+#[test]
+fn a_device_with_the_simulator_s_ways_works_too() {
+    let rig = Rig::with(Options {
+        kind: Kind::Virtual,
+        init_bk3_once: false,
+        provisioning_rolls_back: false,
+        bulk_id_is_key_id: true,
+        device_iv: false,
+        hkdf_absent_salt_quirk: true,
+        kbkdf_production_quirk: true,
+        unmask_echo: true,
+        bmk_echo: true,
+        attest_opcode_quirk: false,
+        certificate_needs_info: false,
+        ..Options::default()
+    });
+    let partition = rig.partition();
+    let key = partition.generate_secret(32, &[FacetKind::AesGcm, FacetKind::AesCbc]).unwrap();
+    let encrypt = |partition: &Partition| {
+        let mut data = [5; 40];
+        (partition.aes_gcm_encrypt(&key, &[1; 12], b"aad", &mut data).unwrap(), data)
+    };
+    let sealed = partition.seal(b"c", b"v").unwrap();
+    let next = rig.another_life();
+    let again = next.partition();
+    assert_eq!(encrypt(&partition), encrypt(&again));
+    assert_eq!(*again.unseal(b"c", &sealed).unwrap(), b"v");
+    again.attest(&key, FacetKind::AesCbc, &[0; 128]).unwrap();
 }
 
 #[test]
