@@ -70,25 +70,23 @@ impl Partition {
             Arc::clone(&entry.material)
         };
         let Material::Aes { encrypting, decrypting } = &*material else { return Err(Status::INVALID_KEY_TYPE) };
-        let mut buffer = Zeroizing::new([0; 1024]);
-        let data = buffer.get_mut(..request.msg.len()).ok_or(Status::INVALID_ARG)?;
-        data.copy_from_slice(request.msg);
+        let mut data = Zeroizing::new(request.msg.to_vec());
         let last = |bytes: &[u8]| *bytes.last_chunk::<BLOCK>().expect("at least one block");
         let iv_out = match direction {
             Direction::Encrypt => {
                 encrypting
-                    .less_safe_encrypt(data, EncryptionContext::Iv128(iv.into()))
+                    .less_safe_encrypt(&mut data, EncryptionContext::Iv128(iv.into()))
                     .map_err(|_| Status::AES_ENCRYPT_FAILED)?;
-                last(data)
+                last(&data)
             }
             Direction::Decrypt => {
                 decrypting
-                    .decrypt(data, DecryptionContext::Iv128(iv.into()))
+                    .decrypt(&mut data, DecryptionContext::Iv128(iv.into()))
                     .map_err(|_| Status::AES_DECRYPT_FAILED)?;
                 last(request.msg)
             }
         };
-        reply.ok(&AesEncryptDecryptResponse { msg: data, iv: &iv_out })
+        reply.ok(&AesEncryptDecryptResponse { msg: &data, iv: &iv_out })
     }
 }
 

@@ -477,3 +477,42 @@ fn processes_share_the_durable_part_and_nothing_else() {
     drop(second);
     assert!(first.unwrapping_key().is_ok());
 }
+
+/// Run in a process of its own by the test below; says which identity the folder has.
+#[test]
+fn another_process_opens_the_folder() {
+    let Some(folder) = std::env::var_os(FOLDER) else { return };
+    let device = power_on(folder.as_ref(), Options::default());
+    let serial = device.info().unwrap().serial;
+    std::fs::write(std::path::Path::new(&folder).join(format!("seen-{}", std::process::id())), serial).unwrap();
+}
+
+#[test]
+fn processes_that_create_a_device_at_once_agree_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let children: Vec<_> = (0..4)
+        .map(|_| {
+            std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", "life::another_process_opens_the_folder"])
+                .env(FOLDER, folder.path())
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let seen: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.file_name().unwrap().to_string_lossy().starts_with("seen-"))
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    assert_eq!(seen.len(), 4);
+    assert!(seen.iter().all(|serial| *serial == seen[0]));
+    let here = power_on(folder.path(), Options::default());
+    assert_eq!(here.info().unwrap().serial, seen[0]);
+}
+
+const FOLDER: &str = "EMULATOR_TWIN_FOLDER";
