@@ -1,4 +1,5 @@
-//! The partition's identity: PID key, alias key, and the certificate chain from the device id to the PID (semantics 6.12).
+//! The partition's identity: PID key, and the certificate chain from the device id over the alias to the PID
+//! (semantics 6.12). The keys above the PID sign their one certificate and are forgotten.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,8 +19,6 @@ pub(crate) struct Identity {
     pub(crate) partition_id: [u8; 16],
     /// PKCS#8 of the PID key.
     pub(crate) pid_pkcs8: Zeroizing<Vec<u8>>,
-    /// PKCS#8 of the alias key, which signed the PID certificate.
-    pub(crate) alias_pkcs8: Zeroizing<Vec<u8>>,
     /// DER certificates: device-id chain from the root, alias, PID.
     pub(crate) chain: Vec<Vec<u8>>,
     pid: Arc<EcdsaKeyPair>,
@@ -53,24 +52,18 @@ impl Identity {
         ];
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &pid.pkcs8)
             .map_err(|_| aws_lc_rs::error::Unspecified)?;
-        Ok(Self { partition_id, pid_pkcs8: pid.pkcs8, alias_pkcs8: alias.pkcs8, chain, pid: Arc::new(key) })
+        Ok(Self { partition_id, pid_pkcs8: pid.pkcs8, chain, pid: Arc::new(key) })
     }
 
-    /// The identity of these parts; `None` if the keys do not parse or the last certificate is not the PID key's.
-    pub(crate) fn restore(
-        partition_id: [u8; 16],
-        pid_pkcs8: Zeroizing<Vec<u8>>,
-        alias_pkcs8: Zeroizing<Vec<u8>>,
-        chain: Vec<Vec<u8>>,
-    ) -> Option<Self> {
+    /// The identity of these parts; `None` if the key does not parse or the last certificate is not the PID key's.
+    pub(crate) fn restore(partition_id: [u8; 16], pid_pkcs8: Zeroizing<Vec<u8>>, chain: Vec<Vec<u8>>) -> Option<Self> {
         let pid = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &pid_pkcs8).ok()?;
-        EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &alias_pkcs8).ok()?;
         let point = pid.public_key().as_ref();
         let leaf = chain.last()?;
         if chain.len() < 3 || !leaf.windows(point.len()).any(|window| window == point) {
             return None;
         }
-        Some(Self { partition_id, pid_pkcs8, alias_pkcs8, chain, pid: Arc::new(pid) })
+        Some(Self { partition_id, pid_pkcs8, chain, pid: Arc::new(pid) })
     }
 
     /// The PID key's uncompressed point, 97 bytes: what POTA signs (semantics 2.4).
@@ -229,24 +222,11 @@ mod tests {
         let identity = Identity::generate().unwrap();
         assert_eq!(identity.chain.len(), 4);
         assert!(identity.chain.iter().all(|certificate| certificate.len() <= 800));
-        let again = Identity::restore(
-            identity.partition_id,
-            identity.pid_pkcs8.clone(),
-            identity.alias_pkcs8.clone(),
-            identity.chain.clone(),
-        )
-        .unwrap();
+        let again =
+            Identity::restore(identity.partition_id, identity.pid_pkcs8.clone(), identity.chain.clone()).unwrap();
         assert_eq!(again.thumbprint(), identity.thumbprint());
         let foreign = Identity::generate().unwrap();
-        assert!(
-            Identity::restore(
-                identity.partition_id,
-                identity.pid_pkcs8.clone(),
-                identity.alias_pkcs8.clone(),
-                foreign.chain
-            )
-            .is_none()
-        );
+        assert!(Identity::restore(identity.partition_id, identity.pid_pkcs8.clone(), foreign.chain).is_none());
     }
 
     #[test]

@@ -81,8 +81,8 @@ impl Emulator {
                 options::MAX_TABLES
             )));
         }
-        let file = state_file::StateFile::open(&folder)?;
-        let partition = Arc::new(Partition::new(file, options)?);
+        let (file, durable) = state_file::StateFile::open(&folder)?;
+        let partition = Arc::new(Partition::new(file, durable, options)?);
         Ok(Arc::new(Self { partition, owner: std::process::id() }))
     }
 
@@ -221,14 +221,16 @@ impl Channel for Handle {
             self.partition.refuse(request, status, response);
             return Ok(());
         }
-        match self.partition.answer(control, request, response) {
+        let outcome = self.partition.answer(control, request, response);
+        if action == Some(Action::AbortAfter) {
+            // The driver has not seen the completion: a session that was opened is unknown to it (wire 5.7).
+            response.clear();
+            return Err(ChannelError::Aborted);
+        }
+        match outcome {
             Outcome::Unchanged => {}
             Outcome::Opened(session) => self.session.store(session.into(), Ordering::Release),
             Outcome::Closed => self.session.store(NO_SESSION, Ordering::Release),
-        }
-        if action == Some(Action::AbortAfter) {
-            response.clear();
-            return Err(ChannelError::Aborted);
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use super::keys::Material;
 use super::lockout::LockoutState;
 use super::masked::MaskingKey;
 use super::options::Options;
-use super::state_file::StateFile;
+use super::state_file::{Durable, StateFile};
 use super::vault::{Entry, Owner, Vault};
 use crate::channel::ChannelError;
 use crate::ddi::{ApiRev, KeyType, Status};
@@ -113,8 +113,7 @@ pub(crate) struct Ticket {
 
 impl Partition {
     /// The partition of a durable file, in the state after power-on.
-    pub(crate) fn new(file: StateFile, options: Options) -> Result<Self, ChannelError> {
-        let durable = file.load()?;
+    pub(crate) fn new(file: StateFile, durable: Durable, options: Options) -> Result<Self, ChannelError> {
         let mut nonce = [0; 32];
         rand::fill(&mut nonce).map_err(|_| ChannelError::State("no randomness".to_owned()))?;
         let state = State {

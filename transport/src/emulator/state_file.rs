@@ -56,22 +56,24 @@ impl Durable {
 }
 
 impl StateFile {
-    /// The file of this folder; makes both when they are not there.
-    pub(crate) fn open(folder: &Path) -> Result<Self, ChannelError> {
+    /// The file of this folder, and its content; makes both when they are not there.
+    pub(crate) fn open(folder: &Path) -> Result<(Self, Durable), ChannelError> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(folder)
             .map_err(|cause| state(folder, &format!("cannot make the folder: {cause}")))?;
         let file = Self { folder: folder.to_owned() };
-        if file.read()?.is_some() {
-            return Ok(file);
+        if let Some(durable) = file.read()? {
+            return Ok((file, durable));
         }
         let _lock = file.lock()?;
-        if file.read()?.is_none() {
-            file.write(&Durable::new()?)?;
+        if let Some(durable) = file.read()? {
+            return Ok((file, durable));
         }
-        Ok(file)
+        let durable = Durable::new()?;
+        file.write(&durable)?;
+        Ok((file, durable))
     }
 
     /// The content as it is now.
@@ -157,7 +159,6 @@ struct Stored {
     version: u32,
     partition_id: String,
     pid_key: String,
-    alias_key: String,
     certificates: Vec<String>,
     fleet_root: String,
     bks2: String,
@@ -173,7 +174,6 @@ impl Stored {
             version: VERSION,
             partition_id: hex(&durable.identity.partition_id),
             pid_key: hex(&durable.identity.pid_pkcs8),
-            alias_key: hex(&durable.identity.alias_pkcs8),
             certificates: durable.identity.chain.iter().map(|certificate| hex(certificate)).collect(),
             fleet_root: hex(&*durable.fleet.root),
             bks2: hex(&*durable.fleet.bks2),
@@ -197,10 +197,9 @@ impl Stored {
         let identity = Identity::restore(
             array(&self.partition_id).ok_or(CORRUPT)?,
             Zeroizing::new(unhex(&self.pid_key).ok_or(CORRUPT)?),
-            Zeroizing::new(unhex(&self.alias_key).ok_or(CORRUPT)?),
             chain.ok_or(CORRUPT)?,
         )
-        .ok_or("corrupt: identity keys or certificates")?;
+        .ok_or("corrupt: identity key or certificates")?;
         let bk_boot = self.bk_boot.as_deref().map(|text| array(text).map(Zeroizing::new).ok_or(CORRUPT)).transpose()?;
         let sealed_bk3 = self.sealed_bk3.as_deref().map(|text| unhex(text).ok_or(CORRUPT)).transpose()?;
         Ok(Durable {
@@ -223,7 +222,6 @@ impl Stored {
         };
         field(&self.partition_id);
         field(&self.pid_key);
-        field(&self.alias_key);
         self.certificates.iter().for_each(|certificate| field(certificate));
         field(&self.fleet_root);
         field(&self.bks2);
@@ -273,8 +271,7 @@ mod tests {
     fn what_is_written_is_read_and_the_modes_are_private() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a/b");
-        let file = StateFile::open(&path).unwrap();
-        let first = file.load().unwrap();
+        let (file, first) = StateFile::open(&path).unwrap();
         let stored: Result<(), ()> = file
             .update(|durable| {
                 durable.bk_boot = Some(Zeroizing::new([7; 80]));
@@ -283,7 +280,7 @@ mod tests {
             })
             .unwrap();
         stored.unwrap();
-        let second = StateFile::open(&path).unwrap().load().unwrap();
+        let (_, second) = StateFile::open(&path).unwrap();
         assert_eq!(first.identity.chain, second.identity.chain);
         assert_eq!(second.bk_boot.unwrap()[..], [7; 80]);
         assert_eq!(second.sealed_bk3.unwrap(), [1, 2, 3]);
@@ -294,7 +291,7 @@ mod tests {
     #[test]
     fn a_refused_change_is_not_written() {
         let folder = tempfile::tempdir().unwrap();
-        let file = StateFile::open(folder.path()).unwrap();
+        let (file, _) = StateFile::open(folder.path()).unwrap();
         let refused: Result<(), u8> = file
             .update(|durable| {
                 durable.sealed_bk3 = Some(vec![1]);
@@ -326,9 +323,8 @@ mod tests {
     fn two_creators_agree_on_one_identity() {
         let folder = tempfile::tempdir().unwrap();
         let chains: Vec<_> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| StateFile::open(folder.path()).unwrap().load().unwrap().identity.chain))
-                .collect();
+            let threads: Vec<_> =
+                (0..4).map(|_| scope.spawn(|| StateFile::open(folder.path()).unwrap().1.identity.chain)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(chains.iter().all(|chain| *chain == chains[0]));

@@ -272,6 +272,31 @@ fn row_25_a_flagged_session_counts_and_can_be_closed() {
 }
 
 #[test]
+fn row_25_a_flagged_session_can_be_closed_before_provisioning() {
+    let (rig, mut client) = Rig::with_session(Options::default());
+    rig.device.reset().unwrap();
+    client.close_session().unwrap();
+    assert_eq!(client.session_key().unwrap_err(), Status::CREDENTIALS_NOT_ESTABLISHED);
+}
+
+#[test]
+fn a_session_whose_opening_was_aborted_is_lost_until_it_is_reset() {
+    let (rig, _first) = Rig::with_session(Options::default());
+    let opening = rig.handle();
+    let envelope = opening.envelope(&PIN, &SEED).unwrap();
+    let request = OpenSession { encrypted_credential: envelope.session(), pub_key: envelope.pub_key() };
+    let mut frame = Vec::new();
+    encode_request(Some(REV), None, &request, opening.dialect, &mut frame).unwrap();
+    let opcode = Some(Opcode::OPEN_SESSION.0);
+    rig.device.faults().plan(Fault { opcode, nth: 1, times: 1, action: Action::AbortAfter });
+    assert_eq!(opening.exchange(control(SessionControl::Open, None), &frame), Err(ChannelError::Aborted));
+    drop(opening);
+    let mut next = rig.handle();
+    next.open_session(&PIN, &SEED).unwrap();
+    assert_eq!(next.session, Some(2));
+}
+
+#[test]
 fn row_26_migration_brings_another_identity_and_keeps_the_blobs() {
     let rig = Rig::new(Options::default());
     let mut client = rig.handle();
