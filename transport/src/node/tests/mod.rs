@@ -1,5 +1,6 @@
 //! The carrier over drivers that are not there: one that replays what the SDK's Linux client did, one that misbehaves.
 
+mod emulated;
 mod hostile;
 mod processes;
 mod replay;

@@ -286,10 +286,11 @@ impl Recorded {
         match (self.ioctl.as_str(), self.returned, code) {
             (_, 0, 0) => None,
             ("generic", -22, 11) => Some(ChannelError::SessionLimit),
-            ("generic", -22, 12) | ("fast_path_xts", -22, 109) => Some(ChannelError::NoSession),
-            ("generic", -22, 14) | ("fast_path_gcm", -22, 107) => Some(ChannelError::SessionMismatch),
-            ("fast_path_gcm", -22, 108) => Some(ChannelError::FastPath { result: 0, extended: 108 }),
-            ("fast_path_xts", -22, 118) => Some(ChannelError::FastPath { result: 0, extended: 118 }),
+            ("generic", -22, 12) => Some(ChannelError::NoSession),
+            ("generic", -22, 14) => Some(ChannelError::SessionMismatch),
+            ("fast_path_gcm", -22, 107 | 108) | ("fast_path_xts", -22, 109 | 118) => {
+                Some(ChannelError::FastPath { result: 0, extended: u32::try_from(code).unwrap() })
+            }
             // "The device-level status of a failed fast-path operation" is a choice of the recording (vectors/README.md).
             ("fast_path_gcm", 0, 38) => Some(ChannelError::FastPath { result: 38, extended: 38 }),
             other => panic!("{}: {other:?}", self.label),
