@@ -284,6 +284,9 @@ pub(crate) mod cipher {
 
         /// A part.
         pub(crate) fn update(self, part: Argument<&[u8]>, room: Argument<Room>) -> Result<Reply> {
+            if let Some(unfit) = self.unfit {
+                *unfit = None;
+            }
             let mut active = Active::take_part(self.active)?;
             let (part, room) = (part?, room?);
             let bound = active.run.update_len(part.len());

@@ -30,6 +30,7 @@ const SCENES: &[Scene] = &[
     ("an RSA key goes out and in again", rsa_out_and_in),
     ("a search tells what each object is", searches),
     ("read-only sessions change no token objects", read_only),
+    ("threads use one key and their own sessions", threads),
 ];
 
 #[test]
@@ -188,6 +189,10 @@ fn unfit_answers(slot: SlotId) {
     let other = decrypt::decrypt(session, Ok(&cipher[..16]), Ok(Room::Bytes(64)));
     assert_eq!(other.unwrap_err(), Code::ArgumentsBad);
     init().unwrap();
+    assert!(matches!(decrypt(Room::Bytes(0)).unwrap(), Reply::TooSmall(21)));
+    let update = decrypt::update(session, Ok(&cipher), Ok(Room::Bytes(64)));
+    assert_eq!(update.unwrap_err(), Code::OperationNotInitialized);
+    init().unwrap();
     let mut pieces = bytes(decrypt::update(session, Ok(&cipher[..20]), Ok(Room::Bytes(64))));
     pieces.extend(bytes(decrypt::update(session, Ok(&cipher[20..]), Ok(Room::Bytes(64)))));
     assert!(matches!(decrypt::finish(session, Ok(Room::Bytes(1))).unwrap(), Reply::TooSmall(5)));
@@ -309,6 +314,31 @@ fn read_only(slot: SlotId) {
     object::set_attributes(reading, brief, label()).unwrap();
     object::destroy(reading, brief).unwrap();
     assert_eq!(value(writing, kept, A::LABEL).unwrap(), b"");
+}
+
+fn threads(slot: SlotId) {
+    let session = user(slot);
+    let (public, private) = ec(session, &[flag(A::TOKEN, true)], &[flag(A::TOKEN, true)]);
+    std::thread::scope(|scope| {
+        for thread in 0..4u8 {
+            scope.spawn(move || {
+                for round in 0..8u8 {
+                    let session = sessions::open(slot, RW).unwrap();
+                    sign::init(session, Ok(Some(ECDSA_SHA256)), private).unwrap();
+                    let signature = bytes(sign::sign(session, Ok(&[thread, round]), Ok(Room::Bytes(64))));
+                    verify::init(session, Ok(Some(ECDSA_SHA256)), public).unwrap();
+                    verify::verify(session, Ok(&[thread, round]), Ok(&signature)).unwrap();
+                    // Changes the store under the others' feet.
+                    let data = vec![number(A::CLASS, ObjectClass::DATA.0), flag(A::TOKEN, true)];
+                    let data = object::create(session, Ok(data)).unwrap();
+                    object::destroy(session, data).unwrap();
+                    sessions::close(session).unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(find(session, &[]).len(), 2);
+    assert_eq!(slot::token_info(slot).unwrap().sessions, 1);
 }
 
 // ---- helpers

@@ -84,10 +84,10 @@ pub(crate) fn hidden_key(
     Object::new(attributes, holding)
 }
 
-/// Lets the live device keys of an object go that is no more.
+/// Lets the live device keys of an object go that is no more. Where this login has not used the device, there are none.
 pub(crate) fn forget(session: &Session, holding: &Holding) {
     if let Holding::Hsm(key) = holding
-        && let Ok(partition) = session.slot.token.partition()
+        && let Some(partition) = session.slot.token.connected_partition()
     {
         partition.forget(key);
     }

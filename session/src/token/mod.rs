@@ -142,6 +142,11 @@ impl Token {
         partition.cloned()
     }
 
+    /// The partition where this login has connected it, without connecting it.
+    pub(crate) fn connected_partition(&self) -> Option<Arc<Partition>> {
+        self.login().ok()?.partition.get().cloned()
+    }
+
     /// Whether there is a token: `C_InitToken` was called.
     pub(crate) fn is_initialized(&self) -> Result<bool> {
         Ok(self.store.token()?.is_some())
