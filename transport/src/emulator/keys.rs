@@ -218,10 +218,11 @@ impl NewKey {
     fn rsa_from_numbers(numbers: &[u8], n: usize, crt: bool) -> Option<Self> {
         let (e, rest) = numbers.split_at_checked(4)?;
         let key = if crt {
-            let (modulus, halves) = rest.get(2 * n..)?.split_at_checked(n)?;
+            let (n1q, rest) = rest.get(n..)?.split_at_checked(n)?;
+            let (modulus, halves) = rest.split_at_checked(n)?;
             let mut half = halves.chunks_exact(n / 2);
             let [dq, dp, q, p] = [half.next()?, half.next()?, half.next()?, half.next()?];
-            RsaKey::from_device_crt(&DeviceCrt { p, q, dp, dq, n: modulus, e })
+            RsaKey::from_device_crt(&DeviceCrt { p, q, dp, dq, n: modulus, n1q, e })
         } else {
             let (modulus, d) = rest.split_at_checked(n)?;
             RsaKey::from_exponents(modulus, e, d)

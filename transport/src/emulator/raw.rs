@@ -107,7 +107,7 @@ impl RsaKey {
         let [p, q, e] = [Bn::from_be(parts.p)?, Bn::from_be(parts.q)?, Bn::from_be(parts.e)?];
         let phi = p.minus_one()?.times(&q.minus_one()?, &ctx)?;
         let d = e.inverse(&phi, &ctx)?.to_be(parts.n.len())?;
-        let q_inv = q.inverse(&p, &ctx)?.to_be(parts.p.len())?;
+        let q_inv = Bn::from_be(parts.n1q)?.over(&q, &ctx)?.to_be(parts.p.len())?;
         Self::from_crt(&CrtParts {
             n: parts.n,
             e: parts.e,
@@ -153,13 +153,21 @@ impl RsaKey {
         let rsa = self.rsa.as_ptr();
         let half = self.modulus.len() / 2;
         // SAFETY: the getters answer numbers owned by the key, or null for a key without factors.
-        let [p, q, dp, dq] =
-            unsafe { [lc::RSA_get0_p(rsa), lc::RSA_get0_q(rsa), lc::RSA_get0_dmp1(rsa), lc::RSA_get0_dmq1(rsa)] };
+        let [p, q, dp, dq, q_inv] = unsafe {
+            [
+                lc::RSA_get0_p(rsa),
+                lc::RSA_get0_q(rsa),
+                lc::RSA_get0_dmp1(rsa),
+                lc::RSA_get0_dmq1(rsa),
+                lc::RSA_get0_iqmp(rsa),
+            ]
+        };
         let [p, q, dp, dq] = [number(p, half)?, number(q, half)?, number(dp, half)?, number(dq, half)?];
         let ctx = BnCtx::new()?;
-        let [bn_p, bn_q] = [Bn::from_be(&p)?, Bn::from_be(&q)?];
-        let n1q = bn_q.inverse(&bn_p, &ctx)?.times(&bn_q, &ctx)?.to_be(self.modulus.len())?;
-        let n2p = bn_p.inverse(&bn_q, &ctx)?.times(&bn_p, &ctx)?.to_be(self.modulus.len())?;
+        let n1q = Bn::from_be(&number(q_inv, half)?)?.times(&Bn::from_be(&q)?, &ctx)?;
+        // The two are 1 together, modulo n.
+        let n2p = Bn::from_be(&self.modulus)?.minus(&n1q.minus_one()?)?.to_be(self.modulus.len())?;
+        let n1q = n1q.to_be(self.modulus.len())?;
         Ok([p, q, dp, dq, n1q, n2p])
     }
 
@@ -222,6 +230,7 @@ pub(crate) struct DeviceCrt<'a> {
     pub(crate) dp: &'a [u8],
     pub(crate) dq: &'a [u8],
     pub(crate) n: &'a [u8],
+    pub(crate) n1q: &'a [u8],
     pub(crate) e: &'a [u8],
 }
 
@@ -317,6 +326,23 @@ impl Bn {
         let copy = Self(NonNull::new(unsafe { lc::BN_dup(self.ptr()) }).ok_or(Refused)?);
         // SAFETY: `copy` is owned.
         if unsafe { lc::BN_sub_word(copy.0.as_ptr(), 1) } == 1 { Ok(copy) } else { Err(forget_errors()) }
+    }
+
+    fn minus(&self, other: &Self) -> Result<Self, Refused> {
+        let out = Self::new()?;
+        // SAFETY: both operands live; `out` is owned and distinct.
+        if unsafe { lc::BN_sub(out.0.as_ptr(), self.ptr(), other.ptr()) } == 1 { Ok(out) } else { Err(forget_errors()) }
+    }
+
+    /// The quotient, rounded down.
+    fn over(&self, other: &Self, ctx: &BnCtx) -> Result<Self, Refused> {
+        let out = Self::new()?;
+        // SAFETY: all operands live; `out` is owned and distinct; no remainder is wanted.
+        if unsafe { lc::BN_div(out.0.as_ptr(), ptr::null_mut(), self.ptr(), other.ptr(), ctx.0.as_ptr()) } == 1 {
+            Ok(out)
+        } else {
+            Err(forget_errors())
+        }
     }
 
     fn times(&self, other: &Self, ctx: &BnCtx) -> Result<Self, Refused> {
@@ -424,8 +450,17 @@ mod tests {
         let [p, q, dp, dq, n1q, n2p] = key.device_crt().unwrap();
         assert_eq!((n1q.len(), n2p.len()), (256, 256));
         let e = key.exponent();
-        let again =
-            RsaKey::from_device_crt(&DeviceCrt { p: &p, q: &q, dp: &dp, dq: &dq, n: key.modulus(), e: &e }).unwrap();
+        let parts = DeviceCrt { p: &p, q: &q, dp: &dp, dq: &dq, n: key.modulus(), n1q: &n1q, e: &e };
+        let again = RsaKey::from_device_crt(&parts).unwrap();
+        // Chinese remainders: n1q is 1 modulo p and 0 modulo q, n2p the other way round.
+        let ctx = BnCtx::new().unwrap();
+        for (number, prime, other) in [(&n1q, &p, &q), (&n2p, &q, &p)] {
+            let [number, prime, other] = [number, prime, other].map(|bytes| Bn::from_be(bytes).unwrap());
+            let times = |quotient: Bn, divisor: &Bn| quotient.times(divisor, &ctx).unwrap().to_be(256).unwrap();
+            assert_eq!(times(number.over(&other, &ctx).unwrap(), &other), number.to_be(256).unwrap());
+            let less = number.minus_one().unwrap();
+            assert_eq!(times(less.over(&prime, &ctx).unwrap(), &prime), less.to_be(256).unwrap());
+        }
         assert_eq!(again.private_op(&message).unwrap(), signed);
         let plain = RsaKey::from_exponents(key.modulus(), &e, &key.private_exponent().unwrap()).unwrap();
         assert_eq!(plain.private_op(&message).unwrap(), signed);
@@ -435,12 +470,11 @@ mod tests {
     #[test]
     fn inconsistent_numbers_are_refused() {
         let key = RsaKey::generate(2048).unwrap();
-        let [p, q, dp, mut dq, ..] = key.device_crt().unwrap();
+        let [p, q, dp, mut dq, n1q, _] = key.device_crt().unwrap();
         dq[127] ^= 1;
         let e = key.exponent();
-        assert!(
-            RsaKey::from_device_crt(&DeviceCrt { p: &p, q: &q, dp: &dp, dq: &dq, n: key.modulus(), e: &e }).is_err()
-        );
+        let parts = DeviceCrt { p: &p, q: &q, dp: &dp, dq: &dq, n: key.modulus(), n1q: &n1q, e: &e };
+        assert!(RsaKey::from_device_crt(&parts).is_err());
     }
 
     #[test]
