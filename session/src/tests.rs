@@ -136,11 +136,13 @@ fn handles_after_logout(slot: SlotId) {
     assert_eq!(sign::update(session, Ok(b"x")).unwrap_err(), Code::OperationNotInitialized);
     assert_eq!(object::size(session, private).unwrap_err(), Code::ObjectHandleInvalid);
     object::size(session, public).unwrap();
-    assert_eq!(find(session, &[]).len(), 1, "the public key alone is seen");
+    assert_eq!(find(session, &[]), [public], "the public key alone is seen, under its old handle");
     login::login(session, cryptoki_sys::CKU_USER, pin(USER)).unwrap();
     assert_eq!(object::size(session, private).unwrap_err(), Code::ObjectHandleInvalid, "for good");
     object::size(session, public).unwrap();
     let found = find(session, &[number(A::CLASS, ObjectClass::PRIVATE_KEY.0)]);
+    assert_eq!(find(session, &[]), [public, found[0]]);
+    assert_ne!(found[0], private);
     sign::init(session, Ok(Some(ECDSA_SHA256)), found[0]).unwrap();
     // The last session ends the login (5.6.6).
     sessions::close(session).unwrap();

@@ -31,19 +31,24 @@ pub(crate) fn handles(session: &Session, template: &[Attribute]) -> Result<VecDe
     let token = &session.slot.token;
     let mut found = VecDeque::new();
     if wanted.token != Some(false) {
-        for id in token.search(&wanted.search)? {
-            let place = Place::Token(id);
-            // A record is opened only where the store could not decide.
-            if wanted.rest.is_empty() || matches(session, place, &wanted.rest)? {
-                found.push_back(session.shelf.handle(place));
+        let mut ids = token.search(&wanted.search)?;
+        // A record is opened only where the store could not decide.
+        if !wanted.rest.is_empty() {
+            let mut matching = Vec::new();
+            for id in ids {
+                if matches(session, Place::Token(id), &wanted.rest)? {
+                    matching.push(id);
+                }
             }
+            ids = matching;
         }
+        found.extend(session.shelf.handles(token, ids)?);
     }
     if wanted.token != Some(true) {
         let user = token.login_state() == LoginState::User;
         for (place, object) in session.shelf.session_objects() {
             if (user || !object.is_private()) && wanted.narrowed(&object) && all_match(&object, &wanted.rest, token)? {
-                found.push_back(session.shelf.handle(place));
+                found.push_back(session.shelf.handle(place, object.is_private()));
             }
         }
     }

@@ -5,10 +5,11 @@
 //! | | bits 48 to 63 | bits 1 to 47 | bit 0 |
 //! |---|---|---|---|
 //! | session object | number, never used twice | | 1 |
-//! | token object | logouts so far | number in the store | 0 |
+//! | public token object | 0 | number in the store | 0 |
+//! | private token object | logouts so far | number in the store | 0 |
 //!
 //! `C_Logout` makes handles to private objects invalid for good (PKCS#11 v3.2, 5.6.9): such a handle is good only for as
-//! long as the number of logouts is the one it was made under. A handle to a public token object stays good.
+//! long as the number of logouts is the one it was made under. A handle to a public object stays what it is.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -144,11 +145,32 @@ impl Shelf {
     }
 
     /// The handle that names a place from now on.
-    pub(crate) fn handle(&self, place: Place) -> ObjectHandle {
+    pub(crate) fn handle(&self, place: Place, private: bool) -> ObjectHandle {
         match place {
-            Place::Token(id) => ObjectHandle((self.logouts.load(Ordering::Relaxed) << LOGOUTS_SHIFT) | (id.0 << 1)),
+            Place::Token(id) if private => ObjectHandle((self.logouts() << LOGOUTS_SHIFT) | (id.0 << 1)),
+            Place::Token(id) => ObjectHandle(id.0 << 1),
             Place::Session(number) => ObjectHandle((number << 1) | 1),
         }
+    }
+
+    /// The handles of token objects that a search found. Only after a logout does it matter which are private, and they
+    /// are opened to see.
+    pub(crate) fn handles(&self, token: &Token, found: Vec<ObjectId>) -> Result<Vec<ObjectHandle>> {
+        if self.logouts() == 0 {
+            return Ok(found.into_iter().map(|id| self.handle(Place::Token(id), false)).collect());
+        }
+        let mut handles = Vec::with_capacity(found.len());
+        for place in found.into_iter().map(Place::Token) {
+            // One that went since the store answered is left out.
+            if let Some(object) = self.object(token, place)? {
+                handles.push(self.handle(place, object.is_private()));
+            }
+        }
+        Ok(handles)
+    }
+
+    fn logouts(&self) -> u64 {
+        self.logouts.load(Ordering::Relaxed)
     }
 
     /// The place that a handle names and the object there; `None` where there is none that may be seen.
@@ -159,11 +181,8 @@ impl Shelf {
             _ => Place::Token(ObjectId((bits & !(u64::MAX << LOGOUTS_SHIFT)) >> 1)),
         };
         let object = self.object(token, place)?;
-        let still_good = |object: &Object| match place {
-            Place::Token(_) if object.is_private() => handle == self.handle(place),
-            _ => true,
-        };
-        Ok(object.filter(|object| still_good(object)).map(|object| (place, object)))
+        let good = |object: &Object| handle == self.handle(place, object.is_private());
+        Ok(object.filter(|object| good(object)).map(|object| (place, object)))
     }
 
     /// The object at a place, or `None`; private objects only while the user is logged in.
@@ -248,13 +267,14 @@ impl Session {
         let mut ids = ids.into_iter();
         let mut handles = Vec::with_capacity(objects.len());
         for object in objects {
+            let private = object.is_private();
             let place = if object.is_token() {
                 ids.next().map(Place::Token)
             } else {
                 Some(self.shelf.keep(self.number, object))
             };
             let place = place.ok_or_else(|| Code::GeneralError.because("the store lost an object"))?;
-            handles.push(self.shelf.handle(place));
+            handles.push(self.shelf.handle(place, private));
         }
         Ok(handles)
     }
