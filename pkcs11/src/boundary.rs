@@ -1,7 +1,8 @@
 //! What every entry point has in common, written once: export, panic guard, log line, `CK_RV`.
 
 use std::panic::{self, AssertUnwindSafe};
-use std::sync::{Mutex, Once};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use cryptoki_sys::{CK_RV, CK_SESSION_HANDLE, CKR_OK};
@@ -81,14 +82,16 @@ pub(crate) fn guard(name: &'static str, scope: Scope, body: impl FnOnce() -> Res
 /// Keeps the panic message off the host program's stderr; the log line of the call tells where it was instead. The
 /// hook belongs to this library's own copy of the Rust runtime.
 pub(crate) fn quiet_panics() {
-    INSTALL.call_once(|| {
-        panic::set_hook(Box::new(|info| {
-            // The place only: a message could carry values.
-            if let (Some(place), Ok(mut last)) = (info.location(), LAST_PANIC.try_lock()) {
-                *last = Some(place.to_string());
-            }
-        }));
-    });
+    // Not a `Once`: a child that was forked while another thread is in here would wait for that thread for ever.
+    if INSTALLED.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    panic::set_hook(Box::new(|info| {
+        // The place only: a message could carry values.
+        if let (Some(place), Ok(mut last)) = (info.location(), LAST_PANIC.try_lock()) {
+            *last = Some(place.to_string());
+        }
+    }));
 }
 
 /// "Cryptoki is not initialised" comes before whatever else is wrong with the arguments.
@@ -110,7 +113,7 @@ fn after_panic(scope: Scope) -> Error {
     Code::GeneralError.because(format_args!("panic at {place}{fate}"))
 }
 
-static INSTALL: Once = Once::new();
+static INSTALLED: AtomicBool = AtomicBool::new(false);
 static LAST_PANIC: Mutex<Option<String>> = Mutex::new(None);
 
 #[cfg(test)]

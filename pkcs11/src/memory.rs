@@ -55,7 +55,9 @@ pub(crate) unsafe fn pin(data: *const CK_UTF8CHAR, len: CK_ULONG) -> Pin {
         return Ok(None);
     }
     if !data.is_null() && len > MAX_PIN {
-        return Err(Code::PinLenRange.because(format_args!("a PIN of {len} bytes")));
+        // Not read, for nobody has so long a PIN; passed on as one that is too long, which is the callee's to refuse: the
+        // standard has another code for that in each function.
+        return Ok(Some(Zeroizing::new(vec![0; TOO_LONG_PIN])));
     }
     // SAFETY: the caller's promise, handed on; the slice is copied before this function returns.
     let bytes = unsafe { input(data, len) }?;
@@ -488,6 +490,8 @@ fn is_template(kind: CK_ULONG) -> bool {
 const MAX_LEN: usize = 1 << 48;
 /// Far above any PIN that a token takes (255 bytes), far below what is worth copying.
 const MAX_PIN: CK_ULONG = 4096;
+/// What a PIN of more than [`MAX_PIN`] bytes is passed on as.
+const TOO_LONG_PIN: usize = 4097;
 /// The standard has some 150 attribute types.
 const MAX_ATTRIBUTES: usize = 4096;
 /// Bytes of all values of a template together; a certificate or a data object is the largest of them.
