@@ -1,6 +1,9 @@
 //! A module's C functions, called as a C program calls them: nothing between the caller and the pointer.
 
 #![expect(unsafe_code, reason = "loads a module and calls its C functions")]
+#![expect(clippy::macro_metavars_in_unsafe, reason = "the arguments are coerced to the function's pointers")]
+
+pub mod token;
 
 use std::ffi::c_void;
 use std::mem::ManuallyDrop;
@@ -21,7 +24,18 @@ macro_rules! call {
     }};
 }
 
-/// A loaded module; it stays loaded to the end of the process.
+/// Calls a function, and returns a [`token::Failure`] from the caller where it fails.
+#[macro_export]
+macro_rules! ok {
+    ($raw:expr, $name:ident $(, $argument:expr)* $(,)?) => {
+        match $crate::call!($raw, $name $(, $argument)*) {
+            cryptoki_sys::CKR_OK => {}
+            rv => return Err($crate::raw::token::Failure(stringify!($name), rv)),
+        }
+    };
+}
+
+/// A loaded module; it stays loaded to the end of the process, unless it is [closed](Raw::close).
 #[derive(Debug)]
 pub struct Raw {
     library: ManuallyDrop<Library>,
@@ -51,6 +65,17 @@ impl Raw {
     /// The function list of version 2.40.
     pub fn list(&self) -> &'static CK_FUNCTION_LIST {
         self.list
+    }
+
+    /// Unloads the module, as far as it lets itself be unloaded.
+    ///
+    /// # Panics
+    /// Where that fails.
+    ///
+    /// # Safety
+    /// Nothing of the module is used afterwards: no [`Raw::list`], no symbol.
+    pub unsafe fn close(self) {
+        ManuallyDrop::into_inner(self.library).close().expect("the module unloads");
     }
 
     /// The address of an exported symbol, if there is one.

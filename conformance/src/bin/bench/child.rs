@@ -1,17 +1,19 @@
 //! One module in its own process: takes commands from the parent, answers with nanoseconds.
 
-#![expect(clippy::wildcard_imports, reason = "the standard's constants, by the dozen")]
+#![allow(clippy::wildcard_imports, reason = "the standard's constants, by the dozen")]
 
 use std::io::{BufRead, Write};
 use std::path::Path;
 use std::ptr::null_mut;
 use std::time::{Duration, Instant};
 
+use conformance::ok;
+use conformance::raw::token::{self, Result};
 use conformance::raw::{Attributes, Raw, length, mechanism, mechanism_with};
 use cryptoki_sys::*;
 
 use crate::cases::{CASES, Case, Cipher, Signature, Work};
-use crate::setup::{self, Result, ok};
+use crate::setup;
 
 /// Answers the parent until it closes the pipe.
 pub(crate) fn serve(path: &Path) {
@@ -36,10 +38,10 @@ pub(crate) fn serve(path: &Path) {
 /// What a program does that starts, signs once, and ends. Prints what failed.
 pub(crate) fn cold_start(path: &Path) {
     let once = || {
-        let raw = setup::load(path)?;
-        let session = setup::open(&raw, setup::token_slot(&raw)?)?;
-        setup::login(&raw, session)?;
-        let key = setup::find(&raw, session, CKO_PRIVATE_KEY, setup::P256)?;
+        let raw = token::load(path)?;
+        let session = token::open(&raw, token::token_slot(&raw)?)?;
+        token::login(&raw, session)?;
+        let key = token::find(&raw, session, CKO_PRIVATE_KEY, setup::P256)?;
         sign(&raw, session, CKM_ECDSA, key, &mut [7; 32], &mut [0; 512])?;
         ok!(raw, C_Finalize, null_mut());
         Ok(())
@@ -67,11 +69,11 @@ struct Bench {
 
 impl Bench {
     fn new(path: &Path) -> Result<Self> {
-        let raw = setup::load(path)?;
-        setup::make_token(&raw)?;
-        let slot = setup::token_slot(&raw)?;
-        let session = setup::open(&raw, slot)?;
-        setup::login(&raw, session)?;
+        let raw = token::load(path)?;
+        token::make_token(&raw)?;
+        let slot = token::token_slot(&raw)?;
+        let session = token::open(&raw, slot)?;
+        token::login(&raw, session)?;
         setup::make_keys(&raw, session)?;
         let (data, room) = (vec![0x5a; 1 << 20], vec![0; (1 << 20) + 64]);
         Ok(Self { raw, slot, session, data, room, key: 0, iv: 0, objects: 0, next: 0 })
@@ -88,7 +90,7 @@ impl Bench {
             Work::Find(objects) => return self.populate(objects),
             Work::GenerateAes | Work::GenerateEc | Work::OpenClose | Work::ColdStart => return Ok(()),
         };
-        self.key = setup::find(&self.raw, self.session, class, id)?;
+        self.key = token::find(&self.raw, self.session, class, id)?;
         Ok(())
     }
 
@@ -127,17 +129,17 @@ impl Bench {
                     .flag(CKA_ENCRYPT, true)
                     .flag(CKA_DECRYPT, true);
                 let start = Instant::now();
-                let key = setup::generate(&self.raw, self.session, CKM_AES_KEY_GEN, template)?;
+                let key = token::generate(&self.raw, self.session, CKM_AES_KEY_GEN, template)?;
                 let elapsed = start.elapsed();
                 ok!(self.raw, C_DestroyObject, self.session, key);
                 Ok(elapsed)
             }
             Work::GenerateEc => {
-                let public = Attributes::new().flag(CKA_TOKEN, false).bytes(CKA_EC_PARAMS, setup::OID_P256);
+                let public = Attributes::new().flag(CKA_TOKEN, false).bytes(CKA_EC_PARAMS, token::OID_P256);
                 let private = Attributes::new().flag(CKA_TOKEN, false).flag(CKA_SENSITIVE, true).flag(CKA_SIGN, true);
                 let private = private.flag(CKA_EXTRACTABLE, false);
                 let start = Instant::now();
-                let (public, private) = setup::generate_pair(
+                let (public, private) = token::generate_pair(
                     &self.raw,
                     self.session,
                     CKM_EC_KEY_PAIR_GEN,
@@ -151,7 +153,7 @@ impl Bench {
             }
             Work::OpenClose => {
                 let start = Instant::now();
-                let session = setup::open(&self.raw, self.slot)?;
+                let session = token::open(&self.raw, self.slot)?;
                 ok!(self.raw, C_CloseSession, session);
                 Ok(start.elapsed())
             }
@@ -160,7 +162,7 @@ impl Bench {
                 self.next = (self.next + 7919) % objects;
                 let id = object_id(self.next);
                 let start = Instant::now();
-                setup::find(&self.raw, self.session, CKO_PUBLIC_KEY, &id)?;
+                token::find(&self.raw, self.session, CKO_PUBLIC_KEY, &id)?;
                 Ok(start.elapsed())
             }
             Work::ColdStart => Ok(Duration::ZERO),
@@ -200,7 +202,7 @@ impl Bench {
                 .flag(CKA_TOKEN, true)
                 .flag(CKA_PRIVATE, false)
                 .flag(CKA_VERIFY, true)
-                .bytes(CKA_EC_PARAMS, setup::OID_P256)
+                .bytes(CKA_EC_PARAMS, token::OID_P256)
                 .bytes(CKA_EC_POINT, &BASE_POINT)
                 .bytes(CKA_ID, &object_id(self.objects));
             let (mut list, mut object) = (template.list(), 0);
