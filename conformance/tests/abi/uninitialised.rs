@@ -1,0 +1,114 @@
+//! Every function before `C_Initialize` and after `C_Finalize`, and the functions that the library has not.
+
+#![expect(unsafe_code, reason = "calls every function of the header by its name")]
+
+use std::ffi::c_void;
+use std::ptr::null_mut;
+
+use conformance::raw::Raw;
+use cryptoki_sys::*;
+
+use crate::harness::{alone, answers, initialize, user};
+
+/// The functions that may be called at any time.
+const ANYTIME: [&str; 4] = ["C_Initialize", "C_GetFunctionList", "C_GetInterfaceList", "C_GetInterface"];
+
+/// What this library has not.
+const MISSING: &[&str] = &[
+    "C_GetOperationState",
+    "C_SetOperationState",
+    "C_DigestKey",
+    "C_SignRecoverInit",
+    "C_SignRecover",
+    "C_VerifyRecoverInit",
+    "C_VerifyRecover",
+    "C_DigestEncryptUpdate",
+    "C_DecryptDigestUpdate",
+    "C_SignEncryptUpdate",
+    "C_DecryptVerifyUpdate",
+    "C_WrapKey",
+    "C_UnwrapKey",
+    "C_MessageEncryptInit",
+    "C_EncryptMessage",
+    "C_EncryptMessageBegin",
+    "C_EncryptMessageNext",
+    "C_MessageEncryptFinal",
+    "C_MessageDecryptInit",
+    "C_DecryptMessage",
+    "C_DecryptMessageBegin",
+    "C_DecryptMessageNext",
+    "C_MessageDecryptFinal",
+    "C_MessageSignInit",
+    "C_SignMessage",
+    "C_SignMessageBegin",
+    "C_SignMessageNext",
+    "C_MessageSignFinal",
+    "C_MessageVerifyInit",
+    "C_VerifyMessage",
+    "C_VerifyMessageBegin",
+    "C_VerifyMessageNext",
+    "C_MessageVerifyFinal",
+    "C_EncapsulateKey",
+    "C_DecapsulateKey",
+    "C_VerifySignatureInit",
+    "C_VerifySignature",
+    "C_VerifySignatureUpdate",
+    "C_VerifySignatureFinal",
+    "C_GetSessionValidationFlags",
+    "C_AsyncComplete",
+    "C_AsyncGetID",
+    "C_AsyncJoin",
+    "C_WrapKeyAuthenticated",
+    "C_UnwrapKeyAuthenticated",
+];
+
+alone! {
+    every_function_says_that_the_library_is_not_initialised(raw) {
+        for name in names().iter().filter(|name| !ANYTIME.contains(&name.as_str())) {
+            assert_eq!(with_zeros(raw, name), CKR_CRYPTOKI_NOT_INITIALIZED, "{name}");
+        }
+    }
+
+    every_function_says_so_again_after_the_end(raw) {
+        user(raw);
+        answers!(CKR_OK, raw, C_Finalize, null_mut());
+        for name in names().iter().filter(|name| !ANYTIME.contains(&name.as_str())) {
+            assert_eq!(with_zeros(raw, name), CKR_CRYPTOKI_NOT_INITIALIZED, "{name}");
+        }
+    }
+
+    no_function_takes_nothing_for_something(raw) {
+        assert_eq!(initialize(raw), CKR_OK);
+        let refused = [CKR_ARGUMENTS_BAD, CKR_SESSION_HANDLE_INVALID];
+        for name in names() {
+            let wanted: &[CK_RV] = match name.as_str() {
+                // Ends the library, which is for the end.
+                "C_Finalize" => continue,
+                "C_Initialize" => &[CKR_CRYPTOKI_ALREADY_INITIALIZED],
+                // Slot 0, and nothing to close there.
+                "C_CloseAllSessions" => &[CKR_OK],
+                missing if MISSING.contains(&missing) => &[CKR_FUNCTION_NOT_SUPPORTED],
+                _ => &refused,
+            };
+            let rv = with_zeros(raw, &name);
+            assert!(wanted.contains(&rv), "{name}: {rv:#x}");
+        }
+        answers!(CKR_OK, raw, C_Finalize, null_mut());
+    }
+}
+
+/// All functions of the header.
+fn names() -> Vec<String> {
+    let list = format!("{:?}", CK_FUNCTION_LIST_3_2::default());
+    let words = list.split([' ', ':', ',', '{', '}']);
+    words.filter(|word| word.starts_with("C_")).map(str::to_owned).collect()
+}
+
+/// Calls a function with zero for every argument: no session, no slot but the first, null for every pointer.
+fn with_zeros(raw: &Raw, name: &str) -> CK_RV {
+    type Widest = unsafe extern "C" fn(usize, usize, usize, usize, usize, usize, usize, usize, usize, usize) -> CK_RV;
+    let symbol = raw.symbol(name).unwrap_or_else(|| panic!("{name} is exported"));
+    // SAFETY: all arguments are integers or pointers; no function has more than ten; in the C calling conventions of Linux
+    // the caller cleans up, so that arguments beyond those that a function has do nothing.
+    unsafe { std::mem::transmute::<*const c_void, Widest>(symbol)(0, 0, 0, 0, 0, 0, 0, 0, 0, 0) }
+}
