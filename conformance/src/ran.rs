@@ -103,7 +103,9 @@ impl Ran {
 impl std::fmt::Display for Ran {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { line, status, stdout, stderr } = self;
-        write!(f, "{line}\n{status}\n-- stdout\n{}\n-- stderr\n{}", lossy(stdout), lossy(stderr))
+        // Indented, so that the output of a test that ran as a command is not taken for a test's own.
+        let indented = |bytes| lossy(bytes).lines().fold(String::new(), |text, line| text + "\n  | " + line);
+        write!(f, "{line}\n{status}, output:{}\nerrors:{}", indented(stdout), indented(stderr))
     }
 }
 
