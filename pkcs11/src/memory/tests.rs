@@ -420,3 +420,16 @@ fn no_mechanism_is_an_error_or_a_cancel() {
     // SAFETY: memory of our own.
     assert_eq!(unsafe { mechanism(&raw const unknown) }.unwrap_err(), Code::MechanismInvalid);
 }
+
+#[test]
+fn results_are_wiped_up_to_their_capacity() {
+    for len in [0, 1, 7, 8, 9, 31, 1000] {
+        let mut result = Vec::with_capacity(len + 13);
+        result.resize(len + 13, 0xff);
+        result.truncate(len);
+        wipe(&mut result);
+        // SAFETY: all of the capacity was written, first by `resize`, then by `wipe`.
+        unsafe { result.set_len(len + 13) };
+        assert!(result.iter().all(|byte| *byte == 0), "{len}");
+    }
+}

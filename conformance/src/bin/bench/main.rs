@@ -7,7 +7,7 @@
 //! Each module runs in a process of its own with a new token in a temporary folder, so that the two share neither symbols
 //! nor memory; the rounds of the two alternate, so that what else the machine does hits both. The functions are called
 //! through the module's function list, without a binding. `--only` picks the lines that hold a word; the last one, ten
-//! thousand objects, takes `SoftHSM2` some ten minutes to make. Keys are token, private, sensitive and not extractable.
+//! thousand objects, takes `SoftHSM2` minutes to make. Keys are token, private, sensitive and not extractable.
 
 #![expect(clippy::print_stdout, reason = "a program that prints a table")]
 
