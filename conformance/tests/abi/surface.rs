@@ -4,12 +4,15 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, c_void};
+use std::fs;
+use std::path::Path;
 
 use conformance::raw::Raw;
 use conformance::{Module, run};
 use cryptoki_sys::*;
 
 use crate::harness::{alone, answers};
+use crate::uninitialised::MISSING;
 
 type GetInterfaceList = unsafe extern "C" fn(*mut CK_INTERFACE, *mut CK_ULONG) -> CK_RV;
 type GetInterface = unsafe extern "C" fn(*mut CK_UTF8CHAR, *mut CK_VERSION, *mut *mut CK_INTERFACE, CK_FLAGS) -> CK_RV;
@@ -25,6 +28,36 @@ fn nothing_is_exported_but_the_functions_of_the_header() {
     header.sort_unstable();
     assert_eq!(header.len(), 104, "functions of the header");
     assert_eq!(exported, header);
+}
+
+#[test]
+fn the_readme_names_the_functions_that_are_there_and_those_that_are_not() {
+    const BEGIN: &str =
+        "<!-- functions: written by `README=write cargo test -p azihsm-conformance --test abi readme` -->\n";
+    const END: &str = "<!-- end of functions -->";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
+    let readme = fs::read_to_string(&path).expect("README.md");
+    let (before, rest) = readme.split_once(BEGIN).expect("the mark before the table");
+    let (written, after) = rest.split_once(END).expect("the mark after the table");
+
+    // The header's own order: by chapter, and within it as the standard has them.
+    let header = format!("{:?}", CK_FUNCTION_LIST_3_2::default());
+    let mut names: Vec<String> = pointers(&header).into_keys().collect();
+    names.sort_by_key(|name| header.find(&format!("{name}:")));
+    let (missing, there): (Vec<_>, Vec<_>) = names.iter().partition(|name| MISSING.contains(&name.as_str()));
+    let list = |names: &[&String]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let table = format!(
+        "| | Functions |\n|---|---|\n| there ({}) | {} |\n| `CKR_FUNCTION_NOT_SUPPORTED` ({}) | {} |\n",
+        there.len(),
+        list(&there),
+        missing.len(),
+        list(&missing)
+    );
+    if std::env::var("README").is_ok_and(|value| value == "write") {
+        fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).expect("README.md is writable");
+    } else {
+        assert_eq!(written, table, "write it anew as the mark says");
+    }
 }
 
 #[test]
