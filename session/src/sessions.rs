@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
@@ -39,6 +39,8 @@ pub struct Session {
     pub(crate) number: u64,
     /// The objects of its slot in this process.
     pub(crate) shelf: Arc<Shelf>,
+    /// Set when the session is closed; calls of other threads may still be running on it.
+    closed: AtomicBool,
     operations: Mutex<Operations>,
 }
 
@@ -46,6 +48,11 @@ impl Session {
     /// The session's operations, locked for the time of a call.
     pub(crate) fn operations(&self) -> MutexGuard<'_, Operations> {
         self.operations.lock()
+    }
+
+    /// Whether the session was closed since the call that asks has found it.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// Whether an operation of this session waits for `C_Login` with `CKU_CONTEXT_SPECIFIC`.
@@ -135,7 +142,14 @@ impl SessionMap {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let objects = self.shelf(slot.id);
         objects.session_opened(read_write);
-        let session = Session { slot, read_write, number, shelf: objects, operations: Mutex::default() };
+        let session = Session {
+            slot,
+            read_write,
+            number,
+            shelf: objects,
+            closed: AtomicBool::new(false),
+            operations: Mutex::default(),
+        };
         self.open.write().insert(number, Arc::new(session));
         SessionHandle(number)
     }
@@ -148,6 +162,7 @@ impl SessionMap {
 
     /// The session is out of the map: its objects go, its operations end, and with the last one the login (5.6.6).
     fn closed(session: &Session) {
+        session.closed.store(true, Ordering::Release);
         *session.operations.lock() = Operations::default();
         for object in session.shelf.leave(session.number) {
             birth::forget(session, &object.holding);

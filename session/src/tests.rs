@@ -31,6 +31,11 @@ const SCENES: &[Scene] = &[
     ("a search tells what each object is", searches),
     ("read-only sessions change no token objects", read_only),
     ("threads use one key and their own sessions", threads),
+    ("a login verifies again what was seen before it", seen_before_login),
+    ("a tampered record hides itself, not the others", tampered),
+    ("a value that takes a login is sensitive without one", out_of_reach),
+    ("two changes at once are both made", changes_at_once),
+    ("what is made while its session closes is gone with it", closed_meanwhile),
 ];
 
 #[test]
@@ -343,7 +348,95 @@ fn threads(slot: SlotId) {
     assert_eq!(slot::token_info(slot).unwrap().sessions, 1);
 }
 
+/// Somebody with the disk, but without a PIN, says of a key that it may be shown.
+fn seen_before_login(slot: SlotId) {
+    let session = user(slot);
+    let more = [flag(A::PRIVATE, false), flag(A::TOKEN, true), flag(A::EXTRACTABLE, true)];
+    let key = secret(session, KeyType::AES, &[5; 16], &more);
+    assert_eq!(value(session, key, A::VALUE).unwrap_err(), Code::AttributeSensitive);
+    login::logout(session).unwrap();
+    flip(slot, A::SENSITIVE);
+    assert_eq!(value(session, key, A::SENSITIVE).unwrap(), [0], "nobody can tell without a login");
+    login::login(session, cryptoki_sys::CKU_USER, pin(USER)).unwrap();
+    assert_eq!(value(session, key, A::VALUE).unwrap_err(), Code::DeviceError);
+}
+
+fn tampered(slot: SlotId) {
+    let session = user(slot);
+    let kept = |id| {
+        let template = [number(A::CLASS, ObjectClass::DATA.0), flag(A::TOKEN, true), raw(A::OBJECT_ID, &[id])];
+        object::create(session, Ok(template.to_vec())).unwrap()
+    };
+    let broken = kept(1);
+    flip(slot, A::MODIFIABLE);
+    let whole = kept(2);
+    assert_eq!(object::size(session, broken).unwrap_err(), Code::DeviceError);
+    assert_eq!(find(session, &[flag(A::DESTROYABLE, true)]), [whole], "where records are compared");
+    login::logout(session).unwrap();
+    login::login(session, cryptoki_sys::CKU_USER, pin(USER)).unwrap();
+    assert_eq!(find(session, &[]), [whole], "where they are opened after a logout");
+}
+
+fn out_of_reach(slot: SlotId) {
+    let session = user(slot);
+    let more = [flag(A::PRIVATE, false), flag(A::TOKEN, true), flag(A::EXTRACTABLE, true), flag(A::SENSITIVE, false)];
+    let key = secret(session, KeyType::AES, &[5; 16], &more);
+    login::logout(session).unwrap();
+    for (kind, bytes) in [(A::VALUE, &[5; 16][..]), (A::CHECK_VALUE, &[0; 3])] {
+        assert_eq!(value(session, key, kind).unwrap_err(), Code::AttributeSensitive);
+        assert_eq!(find(session, &[raw(kind, bytes)]), []);
+    }
+    login::login(session, cryptoki_sys::CKU_USER, pin(USER)).unwrap();
+    assert_eq!(value(session, key, A::VALUE).unwrap(), [5; 16]);
+    assert_eq!(find(session, &[raw(A::VALUE, &[5; 16])]), [key]);
+}
+
+/// One says that a key is not to be extracted, another one names it.
+fn changes_at_once(slot: SlotId) {
+    let session = user(slot);
+    for round in 0..40 {
+        let key =
+            secret(session, KeyType::AES, &[5; 16], &[flag(A::TOKEN, round % 2 == 0), flag(A::EXTRACTABLE, true)]);
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for name in 0..20 {
+                    object::set_attributes(session, key, Ok(vec![raw(A::LABEL, &[name])])).unwrap();
+                }
+            });
+            object::set_attributes(session, key, Ok(vec![flag(A::EXTRACTABLE, false)])).unwrap();
+        });
+        assert_eq!(value(session, key, A::EXTRACTABLE).unwrap(), [0], "round {round}: what was set stays set");
+        assert_eq!(value(session, key, A::LABEL).unwrap(), [19]);
+    }
+}
+
+fn closed_meanwhile(slot: SlotId) {
+    let session = user(slot);
+    for _ in 0..300 {
+        let brief = sessions::open(slot, RW).unwrap();
+        std::thread::scope(|scope| {
+            scope
+                .spawn(move || while object::create(brief, Ok(vec![number(A::CLASS, ObjectClass::DATA.0)])).is_ok() {});
+            std::thread::yield_now();
+            sessions::close(brief).unwrap();
+        });
+        assert_eq!(find(session, &[]), []);
+    }
+}
+
 // ---- helpers
+
+/// Turns a flag of the newest object of the slot's store over, as somebody does who has the disk.
+fn flip(slot: SlotId, kind: A) {
+    let state = Library::current().unwrap().config.state.clone();
+    let database = rusqlite::Connection::open(state.join(format!("slot{}/token.sqlite3", slot.0))).unwrap();
+    let newest = "SELECT id, body FROM object ORDER BY id DESC LIMIT 1";
+    let (id, mut body): (i64, Vec<u8>) = database.query_row(newest, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let place = [&kind.0.to_le_bytes()[..], &1u32.to_le_bytes()].concat();
+    let at = body.windows(place.len()).position(|window| window == place).unwrap() + place.len();
+    body[at] ^= 1;
+    database.execute("UPDATE object SET body = ?2 WHERE id = ?1", (id, body)).unwrap();
+}
 
 const RW: u64 = cryptoki_sys::CKF_SERIAL_SESSION | cryptoki_sys::CKF_RW_SESSION;
 const USER: &str = "user-pin";

@@ -140,13 +140,25 @@ pub fn attributes(
 /// `C_SetAttributeValue`.
 pub fn set_attributes(session: SessionHandle, object: ObjectHandle, template: Argument<Template>) -> Result<()> {
     let session = Library::current()?.sessions.get(session)?;
-    let (place, object) = session.object(object)?;
+    let mut known = session.object(object)?;
     let template = template?;
-    birth::may_write(&session, &object.attributes)?;
+    // Another thread or process may change the object between our look and our change; each time, one of us gets ahead.
+    for _ in 0..MOST_LOOKS {
+        let (place, old) = &known;
+        if session.shelf.replace(&session.slot.token, *place, old, with_attributes(&session, old, &template)?)? {
+            return Ok(());
+        }
+        known = session.object(object)?;
+    }
+    Err(Code::FunctionFailed.because("others keep changing the object"))
+}
+
+fn with_attributes(session: &Session, object: &Object, template: &Template) -> Result<Object> {
+    birth::may_write(session, &object.attributes)?;
     if !object.attributes.flag(AttributeType::MODIFIABLE) {
         return Err(about(Code::ActionProhibited, AttributeType::MODIFIABLE));
     }
-    let attributes = change::changed(&object, &template, Change::Set, session.is_security_officer())?;
+    let attributes = change::changed(object, template, Change::Set, session.is_security_officer())?;
     let holding = match &object.holding {
         // A clear value becomes sensitive: from now on it is sealed.
         Holding::Clear(value) if attributes.flag(AttributeType::SENSITIVE) => {
@@ -154,7 +166,7 @@ pub fn set_attributes(session: SessionHandle, object: ObjectHandle, template: Ar
         }
         holding => holding.clone(),
     };
-    session.shelf.replace(&session.slot.token, place, Object::new(attributes, holding)?)
+    Object::new(attributes, holding)
 }
 
 /// `C_FindObjectsInit`.
@@ -209,3 +221,6 @@ impl Session {
         handle.ok_or_else(|| Code::GeneralError.because("the store lost an object"))
     }
 }
+
+/// How often a change is tried again because somebody else changed the object first.
+const MOST_LOOKS: usize = 100;

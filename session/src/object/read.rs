@@ -11,7 +11,7 @@ use crate::call::Room;
 use crate::object::AttributeReply;
 use crate::object::model::{Holding, Object};
 use crate::object::value;
-use crate::token::Token;
+use crate::token::{LoginState, Token};
 use crate::{Code, Result};
 
 /// An attribute of an object, as the three answers that reading has.
@@ -43,15 +43,23 @@ pub(crate) fn attribute<'a>(object: &'a Object, kind: A, token: &Token) -> Resul
     }
     let Some(row) = table::row(kind, object.family) else { return Ok(Reading::Absent) };
     if row.notes(7) {
-        if object.hides_value() {
+        if object.hides_value() || out_of_reach(object, token) {
             return Ok(Reading::Sensitive);
         }
         return Ok(value::hidden(object, kind, token)?.map_or(Reading::Absent, Reading::Secret));
     }
     if kind == A::CHECK_VALUE {
+        if out_of_reach(object, token) {
+            return Ok(Reading::Sensitive);
+        }
         return Ok(Reading::Value(Cow::Owned(check_value(object, token)?)));
     }
     Ok(Reading::Absent)
+}
+
+/// Whether only a login could open the value: a key with `CKA_PRIVATE` false is seen without one.
+fn out_of_reach(object: &Object, token: &Token) -> bool {
+    matches!(object.holding, Holding::Hsm(_) | Holding::Sealed(_)) && token.login_state() == LoginState::Public
 }
 
 /// Whether the object has this value.

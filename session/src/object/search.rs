@@ -107,9 +107,9 @@ fn once<T: PartialEq>(place: &mut Option<T>, value: T) -> Option<()> {
     Some(())
 }
 
-/// An object that went since the store answered does not match.
+/// An object that went since the store answered does not match, nor does one that somebody tampered with.
 fn matches(session: &Session, place: Place, rest: &Attributes) -> Result<bool> {
-    match session.shelf.object(&session.slot.token, place)? {
+    match session.shelf.sound_object(&session.slot.token, place)? {
         Some(object) => all_match(&object, rest, &session.slot.token),
         None => Ok(false),
     }

@@ -21,7 +21,7 @@ use crate::call::ObjectHandle;
 use crate::object::model::Object;
 use crate::object::record;
 use crate::sessions::Session;
-use crate::token::{LoginState, ObjectId, Token};
+use crate::token::{Fetched, LoginState, ObjectId, Token};
 use crate::{Code, Result};
 
 /// Where an object lives.
@@ -82,7 +82,15 @@ struct Kept {
 #[derive(Debug, Default)]
 struct Opened {
     generation: u64,
-    objects: HashMap<ObjectId, Arc<Object>>,
+    objects: HashMap<ObjectId, Known>,
+}
+
+/// A token object, and whether a login vouched for it: what was opened before nobody could verify, so that a login opens
+/// it again.
+#[derive(Clone, Debug)]
+struct Known {
+    object: Arc<Object>,
+    verified: bool,
 }
 
 impl Shelf {
@@ -129,13 +137,15 @@ impl Shelf {
         self.opened.write().objects.clear();
     }
 
-    /// Takes a session object in, owned by session `owner`.
-    pub(crate) fn keep(&self, owner: u64, object: Object) -> Place {
+    /// Takes a session object in, owned by session `owner`; refused where `may` says that it may not be there any more.
+    /// Whoever takes objects out, as the end of a session or of a login does, first sees to it that `may` says so.
+    fn keep(&self, owner: u64, object: Object, may: impl FnOnce() -> Result<()>) -> Result<Place> {
         let number = self.last.fetch_add(1, Ordering::Relaxed) + 1;
         let mut objects = self.session_objects.write();
+        may()?;
         objects.kept.insert(number, Kept { owner, object: Arc::new(object) });
         *objects.owned.entry(owner).or_default() += 1;
-        Place::Session(number)
+        Ok(Place::Session(number))
     }
 
     /// The session objects, oldest first.
@@ -161,8 +171,8 @@ impl Shelf {
         }
         let mut handles = Vec::with_capacity(found.len());
         for place in found.into_iter().map(Place::Token) {
-            // One that went since the store answered is left out.
-            if let Some(object) = self.object(token, place)? {
+            // One that went since the store answered is left out, and so is one that somebody tampered with.
+            if let Some(object) = self.sound_object(token, place)? {
                 handles.push(self.handle(place, object.is_private()));
             }
         }
@@ -185,16 +195,28 @@ impl Shelf {
         Ok(object.filter(|object| good(object)).map(|object| (place, object)))
     }
 
-    /// The object at a place, or `None`; private objects only while the user is logged in.
+    /// The object at a place, or `None`; private objects only while the user is logged in. `CKR_DEVICE_ERROR` where
+    /// somebody has tampered with it.
     pub(crate) fn object(&self, token: &Token, place: Place) -> Result<Option<Arc<Object>>> {
-        let object = match place {
-            Place::Session(number) => self.session_objects.read().kept.get(&number).map(|kept| kept.object.clone()),
-            Place::Token(id) => self.token_object(token, id)?,
-        };
-        Ok(object.filter(|object| !object.is_private() || token.login_state() == LoginState::User))
+        self.look(token, place)?.transpose()
     }
 
-    fn token_object(&self, token: &Token, id: ObjectId) -> Result<Option<Arc<Object>>> {
+    /// The same for a search, which passes over an object that somebody has tampered with: the others are still there.
+    pub(crate) fn sound_object(&self, token: &Token, place: Place) -> Result<Option<Arc<Object>>> {
+        Ok(self.look(token, place)?.and_then(Result::ok))
+    }
+
+    /// The outer error is the store's, the inner one this object's.
+    fn look(&self, token: &Token, place: Place) -> Result<Option<Result<Arc<Object>>>> {
+        let object = match place {
+            Place::Session(number) => self.session_objects.read().kept.get(&number).map(|kept| Ok(kept.object.clone())),
+            Place::Token(id) => self.token_object(token, id)?,
+        };
+        let visible = |object: &Object| !object.is_private() || token.login_state() == LoginState::User;
+        Ok(object.filter(|object| object.as_ref().map_or(true, |object| visible(object))))
+    }
+
+    fn token_object(&self, token: &Token, id: ObjectId) -> Result<Option<Result<Arc<Object>>>> {
         if id.0 == 0 {
             return Ok(None);
         }
@@ -203,31 +225,44 @@ impl Shelf {
         {
             let opened = self.opened.read();
             if opened.generation == generation
-                && let Some(object) = opened.objects.get(&id)
+                && let Some(known) = opened.objects.get(&id)
+                && (known.verified || token.login_state() == LoginState::Public)
             {
-                return Ok(Some(object.clone()));
+                return Ok(Some(Ok(known.object.clone())));
             }
         }
-        let Some(record) = token.fetch(id)? else { return Ok(None) };
-        let object = Arc::new(record::decode(&record)?);
+        let (record, verified) = match token.fetch(id)? {
+            None => return Ok(None),
+            Some(Fetched::Tampered(error)) => return Ok(Some(Err(error))),
+            Some(Fetched::Unverified(record)) => (record, false),
+            Some(Fetched::Verified(record)) => (record, true),
+        };
+        let object = match record::decode(&record) {
+            Ok(object) => Arc::new(object),
+            Err(error) => return Ok(Some(Err(error))),
+        };
         let mut opened = self.opened.write();
         if opened.generation != generation || opened.objects.len() >= MOST_OPENED {
             opened.objects.clear();
             opened.generation = generation;
         }
-        opened.objects.insert(id, object.clone());
-        Ok(Some(object))
+        opened.objects.insert(id, Known { object: object.clone(), verified });
+        Ok(Some(Ok(object)))
     }
 
-    /// Puts a changed object in the place of the old one; `CKR_OBJECT_HANDLE_INVALID` where that is gone.
-    pub(crate) fn replace(&self, token: &Token, place: Place, object: Object) -> Result<()> {
+    /// Puts a changed object in the place of `old`; `CKR_OBJECT_HANDLE_INVALID` where there is none any more. `false` where
+    /// it is not `old` any more: somebody else changed it, and what he said must not be taken back.
+    pub(crate) fn replace(&self, token: &Token, place: Place, old: &Arc<Object>, object: Object) -> Result<bool> {
         match place {
-            Place::Token(id) => token.replace(id, &record::encode(&object)),
+            Place::Token(id) => token.replace(id, &record::encode(old), &record::encode(&object)),
             Place::Session(number) => {
                 let mut objects = self.session_objects.write();
                 let kept = objects.kept.get_mut(&number).ok_or(Code::ObjectHandleInvalid)?;
-                kept.object = Arc::new(object);
-                Ok(())
+                let same = Arc::ptr_eq(&kept.object, old);
+                if same {
+                    kept.object = Arc::new(object);
+                }
+                Ok(same)
             }
         }
     }
@@ -269,14 +304,26 @@ impl Session {
         for object in objects {
             let private = object.is_private();
             let place = if object.is_token() {
-                ids.next().map(Place::Token)
+                let id = ids.next().ok_or_else(|| Code::GeneralError.because("the store lost an object"))?;
+                Place::Token(id)
             } else {
-                Some(self.shelf.keep(self.number, object))
+                self.shelf.keep(self.number, object, || self.still_there(private))?
             };
-            let place = place.ok_or_else(|| Code::GeneralError.because("the store lost an object"))?;
             handles.push(self.shelf.handle(place, private));
         }
         Ok(handles)
+    }
+
+    /// Whether the session and, for a private object, the login are still what they were when the call began: another
+    /// thread may have closed the one or ended the other.
+    fn still_there(&self, private: bool) -> Result<()> {
+        if self.is_closed() {
+            return Err(Code::SessionClosed.because("another thread closed the session"));
+        }
+        if private && self.slot.token.login_state() != LoginState::User {
+            return Err(Code::UserNotLoggedIn.because("another thread logged out"));
+        }
+        Ok(())
     }
 }
 

@@ -72,11 +72,21 @@ impl Store {
         })
     }
 
-    /// Replaces an object.
-    pub(crate) fn replace(&self, token_id: Option<&[u8; 16]>, id: u64, row: &Row) -> Result<()> {
+    /// Replaces an object where its row is still the one that was to be replaced; `false` where it is another.
+    pub(crate) fn replace(
+        &self,
+        token_id: Option<&[u8; 16]>,
+        id: u64,
+        same: impl FnOnce(Row) -> bool,
+        row: &Row,
+    ) -> Result<bool> {
         self.write(|transaction| {
             present(transaction, token_id)?;
-            let changed = transaction
+            let now = fetch(transaction, id)?.ok_or(Code::ObjectHandleInvalid)?;
+            if !same(now) {
+                return Ok(false);
+            }
+            transaction
                 .prepare_cached(
                     "UPDATE object SET class = ?2, key_type = ?3, label_key = ?4, id_key = ?5, private = ?6, body = ?7,
                         mac = ?8 WHERE id = ?1",
@@ -91,7 +101,7 @@ impl Store {
                     row.body,
                     row.mac
                 ])?;
-            if changed == 1 { Ok(()) } else { Err(Code::ObjectHandleInvalid.into()) }
+            Ok(true)
         })
     }
 
@@ -107,22 +117,7 @@ impl Store {
 
     /// An object's row.
     pub(crate) fn fetch(&self, id: u64) -> Result<Option<Row>> {
-        let read = |database: &Connection| {
-            let sql = "SELECT class, key_type, label_key, id_key, private, body, mac FROM object WHERE id = ?1";
-            let row = database.prepare_cached(sql)?.query_row([id.cast_signed()], |row| {
-                Ok(Row {
-                    class: row.get::<_, i64>(0)?.cast_unsigned(),
-                    key_type: row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned),
-                    label_key: row.get(2)?,
-                    id_key: row.get(3)?,
-                    private: row.get(4)?,
-                    body: row.get(5)?,
-                    mac: row.get(6)?,
-                })
-            });
-            Ok(row.optional()?)
-        };
-        self.read(read).map(Option::flatten)
+        self.read(|database| fetch(database, id)).map(Option::flatten)
     }
 
     /// The numbers of the objects that match, oldest first.
@@ -163,6 +158,22 @@ impl Store {
         };
         self.read(read).map(Option::unwrap_or_default)
     }
+}
+
+fn fetch(database: &Connection, id: u64) -> Result<Option<Row>, Failure> {
+    let sql = "SELECT class, key_type, label_key, id_key, private, body, mac FROM object WHERE id = ?1";
+    let row = database.prepare_cached(sql)?.query_row([id.cast_signed()], |row| {
+        Ok(Row {
+            class: row.get::<_, i64>(0)?.cast_unsigned(),
+            key_type: row.get::<_, Option<i64>>(1)?.map(i64::cast_unsigned),
+            label_key: row.get(2)?,
+            id_key: row.get(3)?,
+            private: row.get(4)?,
+            body: row.get(5)?,
+            mac: row.get(6)?,
+        })
+    });
+    Ok(row.optional()?)
 }
 
 /// The token is there; and is the one of the login, where there is a login.

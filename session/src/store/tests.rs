@@ -92,13 +92,14 @@ fn one_sees_what_the_other_changed() {
     assert_ne!(before, after);
     assert_eq!(by_id(&b, b"x"), [id]);
     assert_eq!(b.fetch(id).unwrap(), Some(row(b"x")));
-    b.replace(Some(&TOKEN), id, &row(b"y")).unwrap();
+    assert!(b.replace(Some(&TOKEN), id, |now| now == row(b"x"), &row(b"y")).unwrap());
+    assert!(!b.replace(Some(&TOKEN), id, |now| now == row(b"x"), &row(b"z")).unwrap());
     assert_ne!(after, a.generation().unwrap());
     assert_eq!((by_id(&a, b"x"), by_id(&a, b"y")), (vec![], vec![id]));
     b.remove(Some(&TOKEN), id).unwrap();
     assert_eq!(a.fetch(id).unwrap(), None);
     assert_eq!(a.remove(Some(&TOKEN), id).unwrap_err(), Code::ObjectHandleInvalid);
-    assert_eq!(a.replace(Some(&TOKEN), id, &row(b"z")).unwrap_err(), Code::ObjectHandleInvalid);
+    assert_eq!(a.replace(Some(&TOKEN), id, |_| true, &row(b"z")).unwrap_err(), Code::ObjectHandleInvalid);
 }
 
 #[test]

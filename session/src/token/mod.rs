@@ -20,6 +20,7 @@ use crate::pin_slots::{PinSlot, Role, Secrets, random};
 use crate::slot::Pin;
 use crate::store::{Attempts, Blobs, Identity, Store, TokenRow};
 use crate::{Code, Error, Result};
+pub use objects::Fetched;
 use records::RecordKeys;
 
 /// Who is logged in, in this process.

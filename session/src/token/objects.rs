@@ -1,11 +1,22 @@
 //! Objects on disk, as far as the login lets them be seen.
 
-use super::records::{Column, row_without_login, unverified};
+use super::records::{Column, Tampered, row_without_login, unverified};
 use super::{Login, ObjectId, Record, Search, Token, as_corrupt, as_device_error};
 use crate::log::{self, Level};
 use crate::pin_slots::Role;
 use crate::store::{Row, RowSearch};
-use crate::{Code, Result};
+use crate::{Code, Error, Result};
+
+/// What the store has under an object's number.
+#[derive(Debug)]
+pub enum Fetched {
+    /// The record that this token stored.
+    Verified(Record),
+    /// A record that nobody could verify, because nobody is logged in.
+    Unverified(Record),
+    /// Not what this token stored: the error for who wants to use it. A search passes over it.
+    Tampered(Error),
+}
 
 impl Token {
     /// A number that changes whenever this or another process changed the token's objects; cheap: four system calls.
@@ -22,11 +33,16 @@ impl Token {
         Ok(ids.into_iter().map(ObjectId).collect())
     }
 
-    /// Replaces an object, durably; `CKR_OBJECT_HANDLE_INVALID` where it is gone.
-    pub fn replace(&self, id: ObjectId, record: &Record) -> Result<()> {
+    /// Replaces `old`, durably; `CKR_OBJECT_HANDLE_INVALID` where it is gone. `false`, and no change, where the object is
+    /// not `old` any more.
+    pub fn replace(&self, id: ObjectId, old: &Record, record: &Record) -> Result<bool> {
         let login = self.current();
         let row = row(login.as_deref(), id.0, record)?;
-        self.store.replace(login.as_ref().map(|login| &login.token_id), id.0, &row).map_err(as_corrupt)
+        let same = |now| match &login {
+            None => unverified(now) == *old,
+            Some(login) => login.records.open(id.0, now).is_ok_and(|now| now == *old),
+        };
+        self.store.replace(login.as_ref().map(|login| &login.token_id), id.0, same, &row).map_err(as_corrupt)
     }
 
     /// Removes an object, durably; `CKR_OBJECT_HANDLE_INVALID` where it is gone.
@@ -35,19 +51,21 @@ impl Token {
         self.store.remove(login.as_ref().map(|login| &login.token_id), id.0).map_err(as_corrupt)
     }
 
-    /// An object's record, opened and verified. `None` where there is none, or where it is private and nobody is logged in
-    /// as user. `CKR_DEVICE_ERROR` where somebody has tampered with it: a search that meets such a one passes over it.
-    pub fn fetch(&self, id: ObjectId) -> Result<Option<Record>> {
+    /// An object's record. `None` where there is none, or where it is private and nobody is logged in as user.
+    pub fn fetch(&self, id: ObjectId) -> Result<Option<Fetched>> {
         let Some(row) = self.store.fetch(id.0).map_err(as_device_error)? else { return Ok(None) };
-        match self.current() {
-            _ if row.private && !self.is_user() => Ok(None),
-            None => Ok(Some(unverified(row))),
-            Some(login) => login.records.open(id.0, row).map(Some).map_err(|_| {
-                let why = format!("object {} of the store is not what this token stored", id.0);
-                log::event(Level::Error, format_args!("{why}"));
-                Code::DeviceError.because(why)
-            }),
-        }
+        Ok(match self.current() {
+            _ if row.private && !self.is_user() => None,
+            None => Some(Fetched::Unverified(unverified(row))),
+            Some(login) => Some(login.records.open(id.0, row).map_or_else(
+                |Tampered| {
+                    let why = format!("object {} of the store is not what this token stored", id.0);
+                    log::event(Level::Error, format_args!("{why}"));
+                    Fetched::Tampered(Code::DeviceError.because(why))
+                },
+                Fetched::Verified,
+            )),
+        })
     }
 
     /// The visible objects that match, oldest first. They have not been opened: see [`Token::fetch`].

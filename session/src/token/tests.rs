@@ -45,6 +45,15 @@ fn certificate(id: &[u8]) -> Record {
     Record { class: ObjectClass::CERTIFICATE, key_type: None, ..record(id, false) }
 }
 
+/// An object's record; the error of one that is not what the token stored.
+fn fetch(token: &Token, id: ObjectId) -> Result<Option<Record>> {
+    match token.fetch(id)? {
+        None => Ok(None),
+        Some(Fetched::Verified(record) | Fetched::Unverified(record)) => Ok(Some(record)),
+        Some(Fetched::Tampered(error)) => Err(error),
+    }
+}
+
 fn everything() -> Search {
     Search::default()
 }
@@ -128,7 +137,7 @@ fn pins_change_for_whoever_is_logged_in() {
     // The secrets are the same under every PIN, so what was stored before still opens.
     token.log_in(Role::User, &pin("third")).unwrap();
     let [id] = token.search(&everything()).unwrap()[..] else { panic!() };
-    assert_eq!(token.fetch(id).unwrap().unwrap(), record(b"1", true));
+    assert_eq!(fetch(&token, id).unwrap().unwrap(), record(b"1", true));
 }
 
 #[test]
@@ -154,14 +163,14 @@ fn private_objects_are_seen_by_the_user_only() {
         assert_eq!(here.search(search).unwrap(), ids);
         assert_eq!(there.search(search).unwrap(), ids[1..]);
     }
-    assert_eq!(there.fetch(ids[0]).unwrap(), None);
+    assert_eq!(fetch(&there, ids[0]).unwrap(), None);
     assert_eq!(there.search(&with_id(b"1")).unwrap(), vec![]);
     assert_eq!(here.search(&with_id(b"1")).unwrap(), ids[..1]);
-    assert_eq!(here.fetch(ids[0]).unwrap().unwrap(), record(b"1", true));
-    assert_eq!(there.fetch(ids[1]).unwrap().unwrap(), record(b"2", false));
+    assert_eq!(fetch(&here, ids[0]).unwrap().unwrap(), record(b"1", true));
+    assert_eq!(fetch(&there, ids[1]).unwrap().unwrap(), record(b"2", false));
     there.log_in(Role::SecurityOfficer, &pin("so-pin")).unwrap();
     assert_eq!(there.search(&everything()).unwrap(), ids[1..]);
-    assert_eq!(there.fetch(ids[0]).unwrap(), None);
+    assert_eq!(fetch(&there, ids[0]).unwrap(), None);
     assert_eq!(there.insert(&[record(b"4", true)]).unwrap_err(), Code::UserNotLoggedIn);
     there.log_out();
     assert_eq!(there.insert(&[record(b"4", false)]).unwrap_err(), Code::UserNotLoggedIn);
@@ -191,9 +200,9 @@ fn swapped_bodies_are_refused_and_said_to_be() {
     }
     drop(database);
     for id in &ids[..4] {
-        assert_eq!(token.fetch(*id).unwrap_err(), Code::DeviceError);
+        assert_eq!(fetch(&token, *id).unwrap_err(), Code::DeviceError);
     }
-    assert_eq!(token.fetch(ids[4]).unwrap().unwrap(), certificate(b"5"));
+    assert_eq!(fetch(&token, ids[4]).unwrap().unwrap(), certificate(b"5"));
 }
 
 #[test]
@@ -202,11 +211,13 @@ fn objects_change_and_go() {
     token.log_in(Role::User, &pin("user-pin")).unwrap();
     let [id] = token.insert(&[record(b"1", true)]).unwrap()[..] else { panic!() };
     let before = token.generation().unwrap();
-    token.replace(id, &record(b"2", true)).unwrap();
+    assert!(!token.replace(id, &record(b"3", true), &record(b"2", true)).unwrap(), "it is another");
+    assert_eq!(token.generation().unwrap(), before);
+    assert!(token.replace(id, &record(b"1", true), &record(b"2", true)).unwrap());
     assert_ne!(token.generation().unwrap(), before);
-    assert_eq!(token.fetch(id).unwrap().unwrap(), record(b"2", true));
+    assert_eq!(fetch(&token, id).unwrap().unwrap(), record(b"2", true));
     token.remove(id).unwrap();
-    assert_eq!(token.fetch(id).unwrap(), None);
+    assert_eq!(fetch(&token, id).unwrap(), None);
     assert_eq!(token.remove(id).unwrap_err(), Code::ObjectHandleInvalid);
 }
 
@@ -269,7 +280,7 @@ fn a_corrupt_store_is_a_device_error_where_the_standard_has_no_better_word() {
     assert_eq!(token.facts().unwrap_err(), Code::TokenNotRecognized);
     assert_eq!(token.log_in(Role::User, &pin("user-pin")).unwrap_err(), Code::DeviceError);
     assert_eq!(token.search(&everything()).unwrap_err(), Code::DeviceError);
-    assert_eq!(token.fetch(ObjectId(1)).unwrap_err(), Code::DeviceError);
+    assert_eq!(fetch(&token, ObjectId(1)).unwrap_err(), Code::DeviceError);
     assert_eq!(token.insert(&[certificate(b"1")]).unwrap_err(), Code::DeviceError);
 }
 
