@@ -157,6 +157,10 @@ impl CipherOp for Cbc {
         }
     }
 
+    fn answer_is_padded(&self) -> bool {
+        self.padded && self.direction == Direction::Decrypt
+    }
+
     fn update(&mut self, part: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
         let ready = self.ready(self.kept.len() + part.len());
         if ready == 0 {

@@ -47,6 +47,11 @@ pub trait CipherOp: Send {
     /// An upper bound, exact where it can be known, of what a final call after `len` more bytes would answer.
     fn final_len(&self, len: usize) -> usize;
 
+    /// Whether the answer may be shorter than [`CipherOp::final_len`] by a padding that only the work shows.
+    fn answer_is_padded(&self) -> bool {
+        false
+    }
+
     /// Takes a part, appends what can be given out to `out`.
     fn update(&mut self, part: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<()>;
 

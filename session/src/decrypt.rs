@@ -1,6 +1,5 @@
 //! `C_DecryptInit` to `C_DecryptFinal`.
 
-use mechanisms::ck::MechanismType;
 use mechanisms::params::Mechanism;
 
 use crate::call::{Argument, ObjectHandle, Reply, Room, SessionHandle};
@@ -23,7 +22,7 @@ pub fn init(session: SessionHandle, mechanism: Argument<Option<Mechanism>>, key:
     let (row, start) = row(&mechanism, |row| row.decrypt)?;
     let permitted = permitted(&session, key, row, Purpose::Decrypt)?;
     let active = Active::keyed(start(&mechanism.params, &permitted.key)?, &permitted);
-    operations.decrypt = Some(active.bounded(PADDED.contains(&mechanism.kind)));
+    operations.decrypt = Some(active);
     Ok(())
 }
 
@@ -51,6 +50,3 @@ pub fn finish(session: SessionHandle, room: Argument<Room>) -> Result<Reply> {
 fn place(operations: &mut Operations) -> Place<'_> {
     Place { active: &mut operations.decrypt, unfit: Some(&mut operations.unfit) }
 }
-
-/// Mechanisms whose answer is shorter than its bound by a padding that only decryption shows.
-const PADDED: [MechanismType; 3] = [MechanismType::RSA_PKCS, MechanismType::RSA_PKCS_OAEP, MechanismType::AES_CBC_PAD];

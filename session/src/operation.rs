@@ -22,7 +22,6 @@ use crate::sessions::Session;
 use crate::{Code, Result};
 
 /// An operation in its place.
-#[expect(clippy::struct_excessive_bools, reason = "four facts that do not depend on each other")]
 pub(crate) struct Active<T: ?Sized> {
     /// What the mechanism does.
     pub(crate) run: Box<T>,
@@ -33,8 +32,6 @@ pub(crate) struct Active<T: ?Sized> {
     awaits_user: bool,
     /// Whether it uses a key that only the logged-in user may see.
     private: bool,
-    /// The length of the answer is known only after the work, before it only a bound.
-    bound_only: bool,
 }
 
 /// A decryption whose answer did not fit: its input and its answer wait for the caller's next, bigger buffer. The exact
@@ -90,24 +87,12 @@ pub(crate) struct Permitted {
 impl<T: ?Sized> Active<T> {
     /// An operation that was just initialised with a key.
     pub(crate) fn keyed(run: Box<T>, permitted: &Permitted) -> Self {
-        Self {
-            run,
-            multi_part: false,
-            awaits_user: permitted.awaits_user,
-            private: permitted.private,
-            bound_only: false,
-        }
+        Self { run, multi_part: false, awaits_user: permitted.awaits_user, private: permitted.private }
     }
 
     /// An operation without a key.
     pub(crate) fn keyless(run: Box<T>) -> Self {
-        Self { run, multi_part: false, awaits_user: false, private: false, bound_only: false }
-    }
-
-    /// Says that only a bound of the answer's length is known before the work.
-    pub(crate) fn bounded(mut self, bound_only: bool) -> Self {
-        self.bound_only = bound_only;
-        self
+        Self { run, multi_part: false, awaits_user: false, private: false }
     }
 
     /// Takes the operation out for a call in one part; ends it where an update was made before.
@@ -353,7 +338,7 @@ pub(crate) mod cipher {
     /// Where only a bound is known, a buffer below it is not too small yet.
     fn settled(active: &Active<dyn CipherOp>, room: Room, bound: usize) -> Option<Reply> {
         match room {
-            Room::Bytes(_) if active.bound_only => None,
+            Room::Bytes(_) if active.run.answer_is_padded() => None,
             _ => room.settled(bound),
         }
     }

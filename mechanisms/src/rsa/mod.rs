@@ -388,6 +388,10 @@ impl<S: CipherScheme> CipherOp for Decrypting<S> {
         self.scheme.limit(&self.key.public)
     }
 
+    fn answer_is_padded(&self) -> bool {
+        self.scheme.limit(&self.key.public) < self.key.public.len()
+    }
+
     fn update(&mut self, part: &[u8], _out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
         let limit = self.key.public.len();
         if part.len() > limit - self.ciphertext.len() {
