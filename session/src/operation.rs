@@ -30,7 +30,7 @@ pub(crate) struct Active<T: ?Sized> {
     multi_part: bool,
     /// The key has `CKA_ALWAYS_AUTHENTICATE`, and the user has not been authenticated since the operation began.
     awaits_user: bool,
-    /// Whether it uses a key that only the logged-in user may see.
+    /// Whether it uses a key that only the logged-in user may see, or whose value takes a login.
     private: bool,
 }
 
@@ -148,7 +148,8 @@ impl Operations {
         }
     }
 
-    /// Ends what uses a private key, because the user logged out.
+    /// Ends what uses a private key, or a live partition, because the user logged out: an operation that went on would
+    /// keep the token's secrets, and a device session of the eight that there are.
     pub(crate) fn end_private(&mut self) {
         self.encrypt.take_if(|active| active.private);
         self.decrypt.take_if(|active| active.private);
@@ -214,7 +215,7 @@ pub(crate) fn permitted(session: &Session, handle: ObjectHandle, row: &Row, purp
     let object = session.key_object(handle)?;
     let key_type = object.key_type().ok_or(Code::KeyHandleInvalid)?;
     check(&object, key_type, row, purpose)?;
-    let private = object.is_private();
+    let private = object.is_private() || object.takes_login();
     let awaits_user = object.attributes.flag(AttributeType::ALWAYS_AUTHENTICATE);
     let key = object.key(&session.slot.token)?;
     Ok(Permitted { key, object, awaits_user, private })

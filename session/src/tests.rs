@@ -35,6 +35,7 @@ const SCENES: &[Scene] = &[
     ("a tampered record hides itself, not the others", tampered),
     ("a value that takes a login is sensitive without one", out_of_reach),
     ("two changes at once are both made", changes_at_once),
+    ("a logout ends every use of the HSM", logout_ends_uses),
     ("what is made while its session closes is gone with it", closed_meanwhile),
 ];
 
@@ -407,6 +408,23 @@ fn changes_at_once(slot: SlotId) {
         });
         assert_eq!(value(session, key, A::EXTRACTABLE).unwrap(), [0], "round {round}: what was set stays set");
         assert_eq!(value(session, key, A::LABEL).unwrap(), [19]);
+    }
+}
+
+/// More often than a chip has sessions: a use that outlived its login would keep one.
+fn logout_ends_uses(slot: SlotId) {
+    let session = user(slot);
+    let key = aes(session, 16, &[flag(A::PRIVATE, false), flag(A::TOKEN, true)]);
+    let (public, _) = ec(session, &[flag(A::TOKEN, true)], &[]);
+    let others: Vec<_> = (0..9).map(|_| sessions::open(slot, RW).unwrap()).collect();
+    for other in others {
+        encrypt::init(other, Ok(Some(PAD)), key).unwrap();
+        verify::init(other, Ok(Some(ECDSA_SHA256)), public).unwrap();
+        login::logout(session).unwrap();
+        let part = encrypt::update(other, Ok(&[0; 32]), Ok(Room::Bytes(48)));
+        assert_eq!(part.unwrap_err(), Code::OperationNotInitialized);
+        verify::update(other, Ok(b"a public key needs no login")).unwrap();
+        login::login(session, cryptoki_sys::CKU_USER, pin(USER)).unwrap();
     }
 }
 

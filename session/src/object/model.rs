@@ -83,6 +83,11 @@ impl Object {
         self.attributes.flag(A::SENSITIVE) || !self.attributes.flag(A::EXTRACTABLE)
     }
 
+    /// Whether only a login gives access to the value: it is in the HSM, or sealed by it.
+    pub(crate) fn takes_login(&self) -> bool {
+        matches!(self.holding, Holding::Hsm(_) | Holding::Sealed(_))
+    }
+
     /// The key as a mechanism uses it; a sealed value is opened for as long as the answer lives.
     pub(crate) fn key(&self, token: &Token) -> Result<Key> {
         let key_type = self.key_type().ok_or(Code::KeyHandleInvalid)?;

@@ -59,7 +59,7 @@ pub(crate) fn attribute<'a>(object: &'a Object, kind: A, token: &Token) -> Resul
 
 /// Whether only a login could open the value: a key with `CKA_PRIVATE` false is seen without one.
 fn out_of_reach(object: &Object, token: &Token) -> bool {
-    matches!(object.holding, Holding::Hsm(_) | Holding::Sealed(_)) && token.login_state() == LoginState::Public
+    object.takes_login() && token.login_state() == LoginState::Public
 }
 
 /// Whether the object has this value.
