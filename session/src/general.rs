@@ -55,9 +55,9 @@ pub fn initialize(arguments: Option<Arguments>) -> Result<()> {
             Code::GeneralError.because(format_args!("configuration: {flaw}"))
         })?;
         log::configure(config.log_level, &config.log_target);
-        let slots = slot::configured(&config)?;
+        let slots = slot::configured(&config);
         let (count, state) = (slots.len(), config.state.display());
-        log::event(Level::Info, format_args!("version {VERSION}, {count} emulated slots, state in {state}"));
+        log::event(Level::Info, format_args!("version {VERSION}, {count} slots, state in {state}"));
         Ok(Library { slots, sessions: SessionMap::default(), config })
     })
 }

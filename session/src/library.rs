@@ -112,7 +112,7 @@ mod tests {
             durability: Durability::Power,
             emulator: transport::emulator::Options::default(),
         };
-        Library { slots: crate::slot::configured(&config).unwrap(), sessions: SessionMap::default(), config }
+        Library { slots: crate::slot::configured(&config), sessions: SessionMap::default(), config }
     }
 
     /// The place is one for the process: this is the only test here that uses it.

@@ -1,19 +1,21 @@
 //! Slot and token management: `C_GetSlotList` to `C_SetPIN`.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mechanisms::ck::MechanismType;
 use mechanisms::key::Policy;
 use mechanisms::table::{self, Row};
-use transport::channel::Device;
+use transport::channel::{ChannelError, Device};
 use transport::emulator::{self, Emulator};
+use transport::node::{self, Node, NodeDetails};
 use zeroize::Zeroizing;
 
 use crate::call::{Argument, SessionHandle, SlotId};
 use crate::config::{Config, Transport};
 use crate::library::Library;
+use crate::log::{self, Level};
 use crate::pin_slots::{PIN_LEN, Role};
 use crate::store::Store;
 use crate::token::{Facts, Opener, Token};
@@ -22,8 +24,11 @@ use crate::{Code, Result};
 /// A slot: one partition, which is always there. `Send + Sync`.
 #[derive(Debug)]
 pub struct Slot {
-    /// Its number; stable over processes and restarts.
+    /// Its number. Of an emulated partition, stable over restarts; of a device, the `<N>` of its node, which the kernel
+    /// gives out in the order of its finds.
     pub id: SlotId,
+    /// Whether the partition is the emulator's: the slot's flags and strings say so.
+    pub emulated: bool,
     /// What is in it.
     pub token: Arc<Token>,
 }
@@ -89,12 +94,17 @@ pub fn slots(_token_present: bool) -> Result<Vec<SlotId>> {
 
 /// `C_GetSlotInfo`.
 pub fn slot_info(slot: SlotId) -> Result<SlotInfo> {
-    Library::current()?.slot(slot)?;
-    Ok(SlotInfo {
-        description: "Azure Integrated HSM (emulated)".to_owned(),
-        manufacturer: MANUFACTURER.to_owned(),
+    let library = Library::current()?;
+    let (description, flags) = if library.slot(slot)?.emulated {
         // No CKF_HW_SLOT: an emulated partition is no hardware.
-        flags: cryptoki_sys::CKF_TOKEN_PRESENT,
+        ("Azure Integrated HSM (emulated)", cryptoki_sys::CKF_TOKEN_PRESENT)
+    } else {
+        ("Azure Integrated HSM", cryptoki_sys::CKF_TOKEN_PRESENT | cryptoki_sys::CKF_HW_SLOT)
+    };
+    Ok(SlotInfo {
+        description: description.to_owned(),
+        manufacturer: MANUFACTURER.to_owned(),
+        flags,
         hardware: (0, 0),
         firmware: (0, 0),
     })
@@ -103,13 +113,14 @@ pub fn slot_info(slot: SlotId) -> Result<SlotInfo> {
 /// `C_GetTokenInfo`.
 pub fn token_info(slot: SlotId) -> Result<TokenInfo> {
     let library = Library::current()?;
-    let facts = library.slot(slot)?.token.facts()?;
+    let place = library.slot(slot)?;
+    let facts = place.token.facts()?;
     let (sessions, rw_sessions) = library.sessions.count(slot);
     let (min, max) = (*PIN_LEN.start() as u64, *PIN_LEN.end() as u64);
     Ok(TokenInfo {
         label: facts.row.as_ref().map_or([b' '; 32], |row| row.label),
         manufacturer: MANUFACTURER.to_owned(),
-        model: "AziHSM emulated".to_owned(),
+        model: if place.emulated { "AziHSM emulated" } else { "Azure Int. HSM" }.to_owned(),
         serial: facts.identity.serial.chars().take(16).collect(),
         flags: token_flags(&facts),
         sessions,
@@ -175,24 +186,79 @@ pub fn set_pin(session: SessionHandle, old: Pin, new: Pin) -> Result<()> {
     session.slot.token.set_pin(&old, &new)
 }
 
-/// The slots of a configuration.
-pub(crate) fn configured(config: &Config) -> Result<Vec<Arc<Slot>>> {
-    let nodes = device_nodes(Path::new("/dev"));
-    match config.transport {
-        Transport::Emulator => {}
-        Transport::Auto if nodes.is_empty() => {}
-        // Silently taking the emulator where there is a chip would be a weakening that nobody asked for.
-        Transport::Auto => {
-            let node = &nodes[0];
-            return Err(Code::GeneralError.because(format_args!(
-                "/dev/{node} is there, but this build cannot drive device nodes; transport \"emulator\" takes the emulator"
-            )));
+/// The slots of a configuration: the device nodes in their order, else, where the configuration leaves the choice, the
+/// emulated partitions.
+///
+/// A node that cannot be used costs its own slot and a log line, and nothing else. It also keeps the emulator away:
+/// silently taking the emulator where there is a chip would be a weakening that nobody asked for.
+pub(crate) fn configured(config: &Config) -> Vec<Arc<Slot>> {
+    let nodes = match config.transport {
+        Transport::Emulator => Vec::new(),
+        Transport::Auto | Transport::Device => node::devices(),
+    };
+    if config.transport == Transport::Device && nodes.is_empty() {
+        log::event(
+            Level::Warn,
+            format_args!(
+                "transport \"device\", but there is no /dev/azihsm<N>: the azihsm kernel module makes it, a container has to \
+                 be given it (--device), and the udev rule {UDEV_RULE} opens it to a group"
+            ),
+        );
+    }
+    if config.transport == Transport::Device || !nodes.is_empty() {
+        // All of them together: one that is busy with a reset is waited for, and a dead one does not hold up a program
+        // longer than that.
+        let until = Instant::now() + Duration::from_millis(config.session_wait_ms).min(LONGEST_RESET);
+        return nodes.into_iter().filter_map(|node| device(config, node, until)).map(Arc::new).collect();
+    }
+    (0..config.slots).map(|number| Arc::new(emulated(config, number))).collect()
+}
+
+/// The slot of a device node, with the token in `<state>/device-<PCI address>`.
+///
+/// Neither what the chip nor what the node is called would do. The partition's identity is another one after a live
+/// migration (semantics 2.1), the serial number is that of a chip that the machine may leave, and node numbers are given
+/// out anew at each boot (wire 5.1); the address is the machine's own name for the function. The driver tells it in one
+/// ioctl, without a word to the device.
+fn device(config: &Config, node: Arc<Node>, until: Instant) -> Option<Slot> {
+    let NodeDetails { pci_address, firmware, driver, .. } = match details(&node, until) {
+        Ok(details) => details,
+        Err(cause) => {
+            log::event(Level::Warn, format_args!("{} is left out: {cause}", node.path().display()));
+            return None;
         }
-        Transport::Device => {
-            return Err(Code::GeneralError.because("transport \"device\": this build cannot drive device nodes"));
+    };
+    let folder = config.state.join(folder_name(&pci_address, node.number()));
+    log::event(
+        Level::Info,
+        format_args!(
+            "{}: PCI address {pci_address:?}, firmware {firmware:?}, driver {driver:?}, token in {}",
+            node.path().display(),
+            folder.display()
+        ),
+    );
+    let id = SlotId(node.number().into());
+    let open: Opener = Box::new(move || Ok(Arc::clone(&node) as Arc<dyn Device>));
+    Some(Slot { id, emulated: false, token: token(config, folder, open) })
+}
+
+/// What the driver tells of a node, asked again while it is in the middle of a reset.
+fn details(node: &Node, until: Instant) -> Result<NodeDetails, ChannelError> {
+    loop {
+        match node.details() {
+            Err(ChannelError::NotReady) if Instant::now() < until => std::thread::sleep(Duration::from_millis(20)),
+            outcome => return outcome,
         }
     }
-    Ok((0..config.slots).map(|number| Arc::new(emulated(config, number))).collect())
+}
+
+/// A folder for the token of a device. The driver's text becomes a name that is a folder's and no path.
+fn folder_name(pci_address: &str, number: u32) -> String {
+    if pci_address.is_empty() {
+        return format!("device{number}");
+    }
+    let plain = |character: char| if character.is_ascii_alphanumeric() || character == '.' { character } else { '_' };
+    format!("device-{}", pci_address.chars().map(plain).collect::<String>())
 }
 
 /// Slot `number`, an emulated partition with everything of it in `<state>/slot<number>`.
@@ -203,22 +269,12 @@ fn emulated(config: &Config, number: u16) -> Slot {
         let emulator = Emulator::open(emulator::Config { folder: chip.clone(), options: options.clone() })?;
         Ok(emulator as Arc<dyn Device>)
     });
-    let wait = Duration::from_millis(config.session_wait_ms);
-    let store = Store::new(folder, config.durability);
-    Slot { id: SlotId(number.into()), token: Arc::new(Token::new(store, config.pin, wait, open)) }
+    Slot { id: SlotId(number.into()), emulated: true, token: token(config, folder, open) }
 }
 
-/// Names of the HSM's device nodes in a folder, `azihsm0` and so on.
-fn device_nodes(folder: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let number = |name: &str| name.strip_prefix("azihsm").and_then(|number| number.parse::<u32>().ok());
-    let mut names: Vec<_> = entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| number(name).is_some())
-        .collect();
-    names.sort_by_key(|name| number(name));
-    names
+fn token(config: &Config, folder: PathBuf, open: Opener) -> Arc<Token> {
+    let wait = Duration::from_millis(config.session_wait_ms);
+    Arc::new(Token::new(Store::new(folder, config.durability), config.pin, wait, open))
 }
 
 fn allowed(row: &Row, policy: Policy) -> bool {
@@ -264,6 +320,10 @@ fn version(firmware: &str) -> (u8, u8) {
 }
 
 const MANUFACTURER: &str = "azihsm-pkcs11";
+/// The README's rule for the rights of a node.
+const UDEV_RULE: &str = r#"KERNEL=="azihsm[0-9]*", GROUP="azihsm", MODE="0660""#;
+/// The driver's own patience with a device (wire 5.7: 6 s), which bounds what `C_Initialize` waits for one.
+const LONGEST_RESET: Duration = Duration::from_secs(6);
 
 #[cfg(test)]
 mod tests {
@@ -271,13 +331,10 @@ mod tests {
     use crate::store::{Attempts, Identity, TokenRow};
 
     #[test]
-    fn device_nodes_are_found_in_order() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["azihsm10", "azihsm2", "azihsm", "azihsmX", "azihsm-mgmt0", "null"] {
-            std::fs::write(folder.path().join(name), b"").unwrap();
-        }
-        assert_eq!(device_nodes(folder.path()), ["azihsm2", "azihsm10"]);
-        assert_eq!(device_nodes(&folder.path().join("nowhere")), [""; 0]);
+    fn a_device_is_known_by_its_address() {
+        assert_eq!(folder_name("0000:65:00.0", 3), "device-0000_65_00.0");
+        assert_eq!(folder_name("../x", 3), "device-.._x");
+        assert_eq!(folder_name("", 3), "device3");
     }
 
     #[test]

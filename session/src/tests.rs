@@ -55,7 +55,7 @@ fn scenes() {
             durability: Durability::Process,
             emulator: transport::emulator::Options::default(),
         };
-        Ok(Library { slots: slot::configured(&config)?, sessions: SessionMap::default(), config })
+        Ok(Library { slots: slot::configured(&config), sessions: SessionMap::default(), config })
     })
     .unwrap();
     for (number, (name, scene)) in SCENES.iter().enumerate() {
