@@ -3,9 +3,11 @@
 //! - [`Module`]: the shared object under test, and what a program has to be told to use it.
 //! - [`Sandbox`]: one state folder of its own per test, and the commands that run against it.
 //! - [`Ran`]: a finished command; every assertion on it shows the whole command and its output.
+//! - [`FakeDriver`]: chips behind `/dev/azihsm<N>` for the programs of a sandbox.
 //! - [`raw`]: the module's C functions, with nothing in between, for the ABI tests and the benchmark.
 //! - [`isolated`]: a test body that gets a process of its own, for tests that load the library in process.
 
+mod fake_driver;
 mod isolated;
 mod module;
 mod ran;
@@ -13,6 +15,7 @@ pub mod raw;
 mod sandbox;
 mod tls;
 
+pub use fake_driver::{Dialect, FakeDriver};
 pub use isolated::{Token, isolated};
 pub use module::{Kind, Module};
 pub use ran::{Background, Ran, run};

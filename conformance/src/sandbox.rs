@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{Module, Ran, run};
+use crate::{Dialect, FakeDriver, Kind, Module, Ran, run};
 
 /// The label of the token of [`Sandbox::with_token`].
 pub const TOKEN_LABEL: &str = "conformance";
@@ -26,6 +26,7 @@ pub struct Sandbox {
     folder: tempfile::TempDir,
     module: Module,
     environment: Vec<(&'static str, PathBuf)>,
+    driver: Option<FakeDriver>,
     /// The user to become for every command.
     user: Option<u32>,
 }
@@ -36,11 +37,39 @@ impl Sandbox {
         Self::of(Module::under_test())
     }
 
-    /// Empty state for `module`.
+    /// Empty state for `module`, on a device where this run is about devices (see [`Dialect::of_this_run`]).
     pub fn of(module: Module) -> Self {
         let folder = tempfile::Builder::new().prefix("azihsm-").tempdir().expect("a temporary folder");
         let environment = module.prepare(folder.path());
-        Self { folder, module, environment, user: None }
+        let sandbox = Self { folder, module, environment, driver: None, user: None };
+        match Dialect::of_this_run() {
+            Some(dialect) if sandbox.module.kind() == Kind::Azihsm => sandbox.plugged(dialect, 1),
+            _ => sandbox,
+        }
+    }
+
+    /// Empty state for the module under test, and `devices` fake devices that it is told to use.
+    pub fn on_devices(dialect: Dialect, devices: u32) -> Self {
+        let folder = tempfile::Builder::new().prefix("azihsm-").tempdir().expect("a temporary folder");
+        let module = Module::under_test();
+        let environment = module.prepare(folder.path());
+        Self { folder, module, environment, driver: None, user: None }.plugged(dialect, devices)
+    }
+
+    fn plugged(mut self, dialect: Dialect, devices: u32) -> Self {
+        let driver = FakeDriver::start(&self.folder.path().join("fake-driver"), dialect, devices);
+        // The later one counts where a name is there twice.
+        self.environment.extend(driver.environment());
+        self.driver = Some(driver);
+        self
+    }
+
+    /// The fake driver.
+    ///
+    /// # Panics
+    /// Where there is none.
+    pub fn driver(&self) -> &FakeDriver {
+        self.driver.as_ref().expect("a sandbox on devices")
     }
 
     /// Empty state for a copy of the module under test, and every command run as somebody who is not root: for programs
