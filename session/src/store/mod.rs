@@ -54,6 +54,8 @@ struct Open {
     read_only: bool,
     /// The schema is known to be there.
     current: bool,
+    /// The change counter of the last settled state that [`Store::generation`] saw.
+    settled: Option<[u8; 4]>,
 }
 
 /// Why work on the store failed.
@@ -120,20 +122,34 @@ impl Store {
     }
 
     /// A number that changes with every change of the store by any process; 0 where there is no store. It is SQLite's
-    /// file change counter (database file format, 1.3.7), read without SQLite.
+    /// file change counter, read without SQLite: one system call while nothing changes.
     pub(crate) fn generation(&self) -> Result<u64> {
         let mut place = self.open.lock();
         if place.is_none() {
             *place = self.open_file(false)?;
         }
-        let Some(Open { file, database, journal, .. }) = place.as_mut() else { return Ok(0) };
-        let _lock = settled(file, database, journal).map_err(|failure| self.explain(failure))?;
-        let mut counter = [0; 4];
-        match file.read_exact_at(&mut counter, 24) {
-            Ok(()) => Ok(u32::from_be_bytes(counter).into()),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok(0),
-            Err(error) => Err(self.explain(Failure::Refused(Code::DeviceError.because(error)))),
+        let Some(Open { file, database, journal, settled: seen, .. }) = place.as_mut() else { return Ok(0) };
+        let counter = || {
+            let mut counter = [0; 4];
+            match file.read_exact_at(&mut counter, COUNTER) {
+                Ok(()) => Ok(counter),
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => Ok([0; 4]),
+                Err(error) => Err(self.explain(Failure::Refused(Code::DeviceError.because(error)))),
+            }
+        };
+        let number = |counter| u64::from(u32::from_be_bytes(counter));
+        // Without the lock, which costs three system calls more. A writer has put the next number into the file before its
+        // change is acknowledged, so where the number of a settled state still stands, that state still holds; half of a
+        // change, and what a killed writer left, show another number, or the old one while the change is not made yet.
+        let unlocked = counter()?;
+        if *seen == Some(unlocked) {
+            return Ok(number(unlocked));
         }
+        *seen = None;
+        let _lock = settled(file, database, journal).map_err(|failure| self.explain(failure))?;
+        let counter = counter()?;
+        *seen = Some(counter);
+        Ok(number(counter))
     }
 
     /// Opens the database file; `None` where it is not there and is not to be made.
@@ -178,7 +194,7 @@ impl Store {
             database.pragma_update(None, "synchronous", synchronous).map_err(explain)?;
         }
         let journal = self.folder.join(JOURNAL);
-        Ok(Some(Open { file, database, journal, read_only, current: false }))
+        Ok(Some(Open { file, database, journal, read_only, current: false, settled: None }))
     }
 
     /// Learns whether the schema is there, and refuses what is not ours.
@@ -279,6 +295,8 @@ fn settled<'a>(file: &'a File, database: &Connection, journal: &Path) -> Result<
 const FILE: &str = "token.sqlite3";
 /// SQLite's name for its journal.
 const JOURNAL: &str = "token.sqlite3-journal";
+/// Where the file change counter stands (database file format, 1.3.7).
+const COUNTER: u64 = 24;
 /// Statements kept prepared: more than there are.
 const STATEMENTS: usize = 64;
 const VERSION: i64 = 1;

@@ -249,26 +249,33 @@ fn a_write_that_was_killed_half_way_is_rolled_back_by_the_next_to_look() {
     let id = add(&a, b"x").unwrap();
     let path = a.folder().join(FILE);
     let writer = Connection::open_with_flags_and_vfs(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, c"unix-none").unwrap();
-    // So little cache that changed pages reach the file before the commit, and the journal with them.
+    let killed = folder.path().join("killed");
+    fs::create_dir(&killed).unwrap();
+    fs::copy(&path, killed.join(FILE)).unwrap();
+    let early = Store::new(killed.clone(), Durability::Process);
+    let before = early.generation().unwrap();
+    // So little cache that changed pages reach the file before the commit, and the journal with them; the page with the
+    // change counter, which the version is on too, among them.
     writer
         .execute_batch(
-            "PRAGMA journal_mode = TRUNCATE; PRAGMA cache_size = 1; BEGIN IMMEDIATE;
+            "PRAGMA journal_mode = TRUNCATE; PRAGMA cache_size = 1; BEGIN IMMEDIATE; PRAGMA user_version = 1;
              UPDATE object SET id_key = x'ff';
              WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)
              INSERT INTO object (class, label_key, id_key, private, body) SELECT 1, x'00', x'01', 0, zeroblob(500) FROM n;",
         )
         .unwrap();
     // What the disk holds at this moment is what a kill would leave.
-    let killed = folder.path().join("killed");
-    fs::create_dir(&killed).unwrap();
     for file in [FILE, JOURNAL] {
         fs::copy(a.folder().join(file), killed.join(file)).unwrap();
     }
     assert!(fs::metadata(killed.join(JOURNAL)).unwrap().len() > 0);
     assert!(fs::metadata(killed.join(FILE)).unwrap().len() > 500 * 1000);
-    let (after, generation) =
-        (Store::new(killed.clone(), Durability::Process), Store::new(killed, Durability::Process));
-    assert_ne!(generation.generation().unwrap(), 0);
+    // A kill in the middle of the commit: the change counter has gone up already.
+    let file = OpenOptions::new().write(true).open(killed.join(FILE)).unwrap();
+    file.write_all_at(&u32::try_from(before + 1).unwrap().to_be_bytes(), COUNTER).unwrap();
+    assert_eq!(early.generation().unwrap(), before, "what is rolled back was never a generation");
+    assert_eq!(fs::metadata(killed.join(JOURNAL)).unwrap().len(), 0);
+    let after = Store::new(killed, Durability::Process);
     assert_eq!(by_id(&after, b"x"), [id]);
     assert_eq!(after.search(&RowSearch::default()).unwrap(), [id]);
     assert!(add(&after, b"y").unwrap() > id);
