@@ -169,7 +169,8 @@ impl CipherOp for Cbc {
         }
         let start = out.len();
         let taken = ready - self.kept.len();
-        out.reserve(ready + BLOCK);
+        // No more than that: the caller has made room for the whole answer, and a larger request would move it.
+        out.reserve(ready);
         out.extend_from_slice(&self.kept);
         out.extend_from_slice(&part[..taken]);
         self.kept.clear();

@@ -26,6 +26,12 @@ pub trait Channel: Send + Sync + fmt::Debug {
     /// cleared first and keeps its capacity.
     fn exchange(&self, control: Control, request: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError>;
 
+    /// As [`Channel::exchange`], for a thread that is in the middle of an operation of several requests. It has not forked
+    /// since the first of them, so a carrier need not ask again which process this is.
+    fn exchange_next(&self, control: Control, request: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError> {
+        self.exchange(control, request, response)
+    }
+
     /// AES-GCM on the fast path (wire 6.2): `call.data` is transformed in place. Answers the tag (encryption) and the
     /// IV that was used, which for an approved key is the device's own.
     fn gcm(&self, call: GcmCall<'_>) -> Result<GcmReply, ChannelError>;

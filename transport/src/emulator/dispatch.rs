@@ -34,6 +34,11 @@ impl Reply<'_> {
         encode_response(&self.header, body, self.dialect, self.out).map_err(|_| Status::DDI_ENCODE_FAILED)
     }
 
+    /// The answer as it was written.
+    pub(crate) fn frame(&mut self) -> &mut [u8] {
+        self.out
+    }
+
     /// The wire dialect.
     pub(crate) fn dialect(&self) -> Dialect {
         self.dialect
@@ -55,11 +60,19 @@ impl Reply<'_> {
     }
 }
 
+/// A request's header, and a reader that stands before its body.
+pub(crate) type Parsed<'a> = Result<(RequestHeader, Reader<'a>), CodecError>;
+
 impl Partition {
+    /// Reads a request's header.
+    pub(crate) fn parse<'a>(&self, request: &'a [u8]) -> Parsed<'a> {
+        decode_request_header(request, self.options.kind.dialect())
+    }
+
     /// Answers a request. Whatever the request is, there is an answer.
-    pub(crate) fn answer(&self, control: Control, request: &[u8], out: &mut Vec<u8>) -> Outcome {
+    pub(crate) fn answer(&self, control: Control, request: &Parsed<'_>, out: &mut Vec<u8>) -> Outcome {
         let dialect = self.options.kind.dialect();
-        let Ok((header, body)) = decode_request_header(request, dialect) else {
+        let Ok((header, body)) = request.clone() else {
             encode_error(&ResponseHeader::unparsable(), out);
             return Outcome::Unchanged;
         };
@@ -79,9 +92,9 @@ impl Partition {
     }
 
     /// Answers a request with a status and does nothing.
-    pub(crate) fn refuse(&self, request: &[u8], status: Status, out: &mut Vec<u8>) {
-        match decode_request_header(request, self.options.kind.dialect()) {
-            Ok((header, _)) => encode_error(&ResponseHeader::answering(&header, status), out),
+    pub(crate) fn refuse(request: &Parsed<'_>, status: Status, out: &mut Vec<u8>) {
+        match request {
+            Ok((header, _)) => encode_error(&ResponseHeader::answering(header, status), out),
             Err(_) => encode_error(&ResponseHeader::unparsable(), out),
         }
     }

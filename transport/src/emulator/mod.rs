@@ -52,7 +52,7 @@ pub use faults::{Action, Fault, Faults};
 pub use options::{Config, Kind, Lockout, Options};
 
 use crate::channel::{Channel, ChannelError, Control, Device, DeviceInfo, GcmCall, GcmReply, XtsCall};
-use crate::ddi::{Dialect, MAX_REQUEST_LEN, Opcode, SessionControl, Status, decode_request_header};
+use crate::ddi::{MAX_REQUEST_LEN, Opcode, SessionControl, Status};
 use dispatch::Outcome;
 use partition::Partition;
 
@@ -205,6 +205,10 @@ impl Handle {
 impl Channel for Handle {
     fn exchange(&self, control: Control, request: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError> {
         self.own()?;
+        self.exchange_next(control, request, response)
+    }
+
+    fn exchange_next(&self, control: Control, request: &[u8], response: &mut Vec<u8>) -> Result<(), ChannelError> {
         response.clear();
         if request.is_empty() {
             return Err(ChannelError::Descriptor { status: LENGTH });
@@ -215,13 +219,14 @@ impl Channel for Handle {
         let _opening =
             matches!(control.kind, SessionControl::Open | SessionControl::Close).then(|| self.opening.lock());
         self.admit(control)?;
-        let opcode = decode_request_header(request, Dialect::Virtual).map_or(Opcode::INVALID, |(header, _)| header.op);
+        let request = self.partition.parse(request);
+        let opcode = request.as_ref().map_or(Opcode::INVALID, |(header, _)| header.op);
         let action = self.partition.faults.strike(opcode);
         if let Some(status) = self.suffer(action)? {
-            self.partition.refuse(request, status, response);
+            Partition::refuse(&request, status, response);
             return Ok(());
         }
-        let outcome = self.partition.answer(control, request, response);
+        let outcome = self.partition.answer(control, &request, response);
         if action == Some(Action::AbortAfter) {
             // The driver has not seen the completion: a session that was opened is unknown to it (wire 5.7).
             response.clear();

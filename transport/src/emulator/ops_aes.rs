@@ -70,24 +70,35 @@ impl Partition {
             Arc::clone(&entry.material)
         };
         let Material::Aes { encrypting, decrypting } = &*material else { return Err(Status::INVALID_KEY_TYPE) };
-        let mut data = Zeroizing::new(request.msg.to_vec());
         let last = |bytes: &[u8]| *bytes.last_chunk::<BLOCK>().expect("at least one block");
-        let iv_out = match direction {
+        // The message is transformed where it stands in the answer, so it is copied once and leaves no trace elsewhere.
+        reply.ok(&AesEncryptDecryptResponse { msg: request.msg, iv: &last(request.msg) })?;
+        let (data, iv_out) = fields(reply.frame(), request.msg.len()).ok_or(Status::DDI_ENCODE_FAILED)?;
+        match direction {
             Direction::Encrypt => {
                 encrypting
-                    .less_safe_encrypt(&mut data, EncryptionContext::Iv128(iv.into()))
+                    .less_safe_encrypt(data, EncryptionContext::Iv128(iv.into()))
                     .map_err(|_| Status::AES_ENCRYPT_FAILED)?;
-                last(&data)
+                *iv_out = last(data);
             }
             Direction::Decrypt => {
                 decrypting
-                    .decrypt(&mut data, DecryptionContext::Iv128(iv.into()))
+                    .decrypt(data, DecryptionContext::Iv128(iv.into()))
                     .map_err(|_| Status::AES_DECRYPT_FAILED)?;
-                last(request.msg)
             }
-        };
-        reply.ok(&AesEncryptDecryptResponse { msg: &data, iv: &iv_out })
+        }
+        Ok(())
     }
 }
 
+/// Where message and IV stand at the end of an answer's frame.
+fn fields(frame: &mut [u8], len: usize) -> Option<(&mut [u8], &mut [u8; BLOCK])> {
+    let (before, iv) = frame.split_last_chunk_mut()?;
+    let end = before.len().checked_sub(IV_HEAD)?;
+    Some((before.get_mut(end.checked_sub(len)?..end)?, iv))
+}
+
 const BLOCK: usize = 16;
+/// From the end of a message of whole blocks to the IV: a field id of 2 bytes, marker and length of 3, and a pad of 3,
+/// because message and IV both start at a multiple of four (wire 1.3).
+const IV_HEAD: usize = 8;

@@ -124,10 +124,15 @@ impl Connection {
         self.line.send(Some(self.session), request, read)
     }
 
+    /// Buffers for the requests of one operation.
+    pub(super) fn frame(&self) -> Frame<'_> {
+        self.line.frame()
+    }
+
     /// The first half of [`Connection::send`]: afterwards the request's borrows have ended, and [`Connection::read`] may
     /// write the answer where the request came from.
-    pub(super) fn carry<'a, R: Request<'a>>(&self, request: &R) -> Result<Frame<'_>> {
-        self.line.carry(Some(self.session), request)
+    pub(super) fn carry<'a, R: Request<'a>>(&self, request: &R, frame: &mut Frame<'_>) -> Result<()> {
+        self.line.carry(Some(self.session), request, frame)
     }
 
     /// The second half of [`Connection::send`].

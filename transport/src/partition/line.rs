@@ -33,20 +33,36 @@ impl Line {
         request: &R,
         read: impl FnOnce(R::Response<'_>) -> T,
     ) -> Result<T> {
-        let frame = self.carry(session, request)?;
+        let mut frame = self.frame();
+        self.carry(session, request, &mut frame)?;
         self.read::<R, T>(session, &frame, read)
     }
 
-    /// The first half of [`Line::send`]: the answer is there, not read yet, and the request's borrows have ended.
-    pub(super) fn carry<'a, R: Request<'a>>(&self, session: Option<u16>, request: &R) -> Result<Frame<'_>> {
-        let mut frame = self.frames.take();
+    /// Buffers for one operation, to be dropped at its end.
+    pub(super) fn frame(&self) -> Frame<'_> {
+        self.frames.take()
+    }
+
+    /// The first half of [`Line::send`]: the answer is in the frame, not read yet, and the request's borrows have ended.
+    pub(super) fn carry<'a, R: Request<'a>>(
+        &self,
+        session: Option<u16>,
+        request: &R,
+        frame: &mut Frame<'_>,
+    ) -> Result<()> {
         encode_request(revision::<R>(), session, request, self.dialect, &mut frame.request)?;
         let control = Control { kind: R::CONTROL, session };
         repeat(Reaction::Later, READY_WAIT, || {
-            let carried = self.channel.exchange(control, &frame.request, &mut frame.response);
+            let carried = if frame.sent > 0 {
+                self.channel.exchange_next(control, &frame.request, &mut frame.response)
+            } else {
+                self.channel.exchange(control, &frame.request, &mut frame.response)
+            };
             carried.map_err(|cause| refusal(R::OPCODE, cause))
         })?;
-        Ok(frame)
+        frame.sent = frame.sent.max(frame.request.len());
+        frame.received = frame.received.max(frame.response.len());
+        Ok(())
     }
 
     /// The second half of [`Line::send`].
@@ -85,11 +101,14 @@ fn refusal(command: Opcode, cause: ChannelError) -> Error {
 #[derive(Debug, Default)]
 struct Frames(Mutex<Vec<(Vec<u8>, Vec<u8>)>>);
 
-/// A request and its answer, in buffers that go back to where they came from. They may hold plaintext, so they are
-/// overwritten then.
+/// A request and its answer, one after another of the same operation, in buffers that go back to where they came from.
+/// They may hold plaintext, so they are overwritten then, as far as the longest ones reached.
 pub(super) struct Frame<'l> {
     request: Vec<u8>,
     response: Vec<u8>,
+    /// The longest request and the longest answer that were in it.
+    sent: usize,
+    received: usize,
     frames: &'l Frames,
 }
 
@@ -98,7 +117,7 @@ impl Frames {
         let buffers = self.0.lock().pop();
         let (request, response) =
             buffers.unwrap_or_else(|| (Vec::with_capacity(MAX_REQUEST_LEN), Vec::with_capacity(MAX_RESPONSE_LEN)));
-        Frame { request, response, frames: self }
+        Frame { request, response, sent: 0, received: 0, frames: self }
     }
 }
 
@@ -106,8 +125,11 @@ impl Drop for Frame<'_> {
     fn drop(&mut self) {
         // A plain fill: the buffers live on in the pool, so the compiler cannot see it as dead, and a volatile one would
         // cost more than the command on the bulk path.
-        self.request.fill(0);
-        self.response.fill(0);
+        for (buffer, longest) in [(&mut self.request, self.sent), (&mut self.response, self.received)] {
+            let len = longest.max(buffer.len());
+            buffer.clear();
+            buffer.resize(len, 0);
+        }
         self.frames.0.lock().push((mem::take(&mut self.request), mem::take(&mut self.response)));
     }
 }

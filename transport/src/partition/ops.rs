@@ -80,12 +80,13 @@ pub(super) fn aes_cbc(
         Direction::Decrypt => AesOp::DECRYPT,
     };
     connection.with_key(key, FacetKind::AesCbc, |live| {
+        let mut frame = connection.frame();
         while *done < data.len() {
             let end = data.len().min(*done + CBC_CHUNK);
             let chunk = &mut data[*done..end];
             // Encoded straight from the caller's memory, and the answer is copied there.
-            let answer = connection.carry(&AesEncryptDecrypt { key_id: live.id, op, msg: chunk, iv })?;
-            let next = connection.read::<AesEncryptDecrypt<'_>, _>(&answer, |body| {
+            connection.carry(&AesEncryptDecrypt { key_id: live.id, op, msg: chunk, iv }, &mut frame)?;
+            let next = connection.read::<AesEncryptDecrypt<'_>, _>(&frame, |body| {
                 if body.msg.len() != chunk.len() {
                     return None;
                 }
