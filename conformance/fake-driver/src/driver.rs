@@ -269,3 +269,6 @@ const INFO_LEN: usize = 176;
 const RESET_LEN: usize = 272;
 /// The device's status for a request over 4096 bytes (wire B.2).
 const BAD_LENGTH: u32 = 0xC1;
+
+#[cfg(test)]
+mod tests;
