@@ -13,15 +13,24 @@ pub fn login(session: SessionHandle, user: u64, pin: Pin) -> Result<()> {
     let library = Library::current()?;
     let session = library.sessions.get(session)?;
     let token = &session.slot.token;
+    let log_in = |role| {
+        token.log_in(role, &pin)?;
+        // Another thread may have closed the last session, and with it ended the login that had not begun yet.
+        if session.is_closed() && library.sessions.count(session.slot.id).0 == 0 {
+            token.log_out();
+            return Err(Code::SessionClosed.because("another thread closed the session"));
+        }
+        Ok(())
+    };
     match user {
-        cryptoki_sys::CKU_USER => token.log_in(Role::User, &pin),
+        cryptoki_sys::CKU_USER => log_in(Role::User),
         cryptoki_sys::CKU_SO => {
             // The SO works in read/write sessions only (PKCS#11 v3.2, 5.6.8).
             let (all, read_write) = library.sessions.count(session.slot.id);
             if all > read_write && token.login_state() == LoginState::Public {
                 return Err(Code::SessionReadOnlyExists.into());
             }
-            token.log_in(Role::SecurityOfficer, &pin)
+            log_in(Role::SecurityOfficer)
         }
         cryptoki_sys::CKU_CONTEXT_SPECIFIC => {
             if !session.awaits_reauthentication() {

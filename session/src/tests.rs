@@ -36,6 +36,7 @@ const SCENES: &[Scene] = &[
     ("a value that takes a login is sensitive without one", out_of_reach),
     ("two changes at once are both made", changes_at_once),
     ("a logout ends every use of the HSM", logout_ends_uses),
+    ("no login outlives the last session", login_meanwhile),
     ("what is made while its session closes is gone with it", closed_meanwhile),
 ];
 
@@ -425,6 +426,27 @@ fn logout_ends_uses(slot: SlotId) {
         assert_eq!(part.unwrap_err(), Code::OperationNotInitialized);
         verify::update(other, Ok(b"a public key needs no login")).unwrap();
         login::login(session, cryptoki_sys::CKU_USER, pin(USER)).unwrap();
+    }
+}
+
+fn login_meanwhile(slot: SlotId) {
+    sessions::close(user(slot)).unwrap();
+    for round in 0..3000 {
+        let last = sessions::open(slot, RW).unwrap();
+        let start = std::sync::Barrier::new(2);
+        std::thread::scope(|scope| {
+            // Whether it comes before the other or after it, either way nobody is logged in at the end.
+            scope.spawn(|| {
+                start.wait();
+                drop(login::login(last, cryptoki_sys::CKU_USER, pin(USER)));
+            });
+            start.wait();
+            (0..round % 50).for_each(|_| std::hint::spin_loop());
+            sessions::close(last).unwrap();
+        });
+        let next = sessions::open(slot, RW).unwrap();
+        assert_eq!(sessions::info(next).unwrap().state, cryptoki_sys::CKS_RW_PUBLIC_SESSION, "round {round}");
+        sessions::close(next).unwrap();
     }
 }
 
