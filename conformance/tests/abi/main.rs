@@ -3,14 +3,16 @@
 //!
 //! One file per topic: `surface` (symbols, lists, header, needed libraries), `nulls`, `lengths` (output lengths, unaligned
 //! memory, absurd counts), `arguments` (of `C_Initialize`, mechanism parameters, templates), `uninitialised`, `handles`,
-//! `processes` (fork, unload, threads), `environment` (configuration and store). `listed` holds what the standard lists as
-//! return values of each function; every assertion here asks for one exact value, and that it is on that list.
+//! `processes` (fork, unload, threads), `attack` (what once broke it), `environment` (configuration and store). `listed`
+//! holds what the standard lists as return values of each function; every assertion here asks for one exact value, and
+//! that it is on that list.
 //!
 //! Each test has a process of its own: the library's state is one per process.
 
 #![allow(clippy::wildcard_imports, reason = "the standard's names, by the dozen")]
 
 mod arguments;
+mod attack;
 mod environment;
 mod handles;
 mod harness;
