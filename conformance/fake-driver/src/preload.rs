@@ -79,11 +79,8 @@ pub unsafe extern "C" fn openat64(folder: c_int, path: *const c_char, flags: c_i
 /// As opendir(3): `path` is a C string.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
-    // SAFETY: the next library that has this name is libc, whose function has this type.
-    let real = unsafe {
-        let real = libc::dlsym(libc::RTLD_NEXT, c"opendir".as_ptr());
-        mem::transmute::<*mut c_void, Option<unsafe extern "C" fn(*const c_char) -> *mut DIR>>(real)
-    };
+    // SAFETY: opendir(3) has this type.
+    let real = unsafe { next::<unsafe extern "C" fn(*const c_char) -> *mut DIR>(c"opendir") };
     let Some(real) = real else {
         set_errno(libc::ENOSYS);
         return ptr::null_mut();
@@ -103,6 +100,19 @@ pub unsafe extern "C" fn opendir(path: *const c_char) -> *mut DIR {
     unsafe { real(path) }
 }
 
+/// dlopen(3), without `RTLD_DEEPBIND`: a library that is bound so looks for `open` in libc before it looks here.
+/// (OpenSSL's pkcs11-provider loads modules so.)
+///
+/// # Safety
+/// As dlopen(3): `path` is null or a C string.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dlopen(path: *const c_char, flags: c_int) -> *mut c_void {
+    // SAFETY: dlopen(3) has this type.
+    let real = unsafe { next::<unsafe extern "C" fn(*const c_char, c_int) -> *mut c_void>(c"dlopen") };
+    // SAFETY: the caller's promise.
+    real.map_or(ptr::null_mut(), |real| unsafe { real(path, flags & !libc::RTLD_DEEPBIND) })
+}
+
 /// ioctl(2). It is variadic in C; every request has at most one argument, which is where a third parameter is.
 ///
 /// # Safety
@@ -119,6 +129,17 @@ pub unsafe extern "C" fn ioctl(file: c_int, request: c_ulong, argument: *mut c_v
     // SAFETY: the system call, with what the caller gave.
     let returned = unsafe { libc::syscall(libc::SYS_ioctl, file, request, argument) };
     c_int::try_from(returned).unwrap_or(-1)
+}
+
+/// The function that a program would have without this library.
+///
+/// # Safety
+/// The function of that name has the type `F`, a function pointer.
+unsafe fn next<F: Copy>(name: &CStr) -> Option<F> {
+    // SAFETY: a C string.
+    let found = unsafe { libc::dlsym(libc::RTLD_NEXT, name.as_ptr()) };
+    // SAFETY: not null, so the address of the function, which has this type by the caller's promise.
+    (!found.is_null()).then(|| unsafe { mem::transmute_copy::<*mut c_void, F>(&found) })
 }
 
 /// A result as C functions give it.
