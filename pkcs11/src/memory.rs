@@ -11,9 +11,7 @@
 
 #![expect(unsafe_code, reason = "caller memory")]
 
-use std::mem::MaybeUninit;
 use std::ptr::NonNull;
-use std::sync::atomic::{Ordering, compiler_fence};
 
 use cryptoki_sys::{
     CK_ATTRIBUTE, CK_BYTE, CK_C_INITIALIZE_ARGS, CK_INTERFACE, CK_ULONG, CK_UNAVAILABLE_INFORMATION, CK_UTF8CHAR,
@@ -24,7 +22,7 @@ use session::general::Arguments;
 use session::object::AttributeReply;
 use session::slot::Pin;
 use session::{Code, Error, Result};
-use zeroize::Zeroizing;
+use zeroize::{Zeroizing, optimization_barrier};
 
 mod params;
 
@@ -469,18 +467,9 @@ unsafe fn write_all<T>(list: *mut T, values: impl ExactSizeIterator<Item = T>) {
 /// encrypting a megabyte.
 fn wipe(bytes: &mut Vec<u8>) {
     bytes.clear();
-    // SAFETY: memory of a vector that may hold anything, for whoever does not read it.
-    let (head, words, tail) = unsafe { bytes.spare_capacity_mut().align_to_mut::<MaybeUninit<u64>>() };
-    for byte in head.iter_mut().chain(tail) {
-        // SAFETY: a place of our own; a volatile write stays although nobody reads it again.
-        unsafe { std::ptr::from_mut(byte).write_volatile(MaybeUninit::new(0)) };
-    }
-    for word in words {
-        // SAFETY: likewise.
-        unsafe { std::ptr::from_mut(word).write_volatile(MaybeUninit::new(0)) };
-    }
-    // As in `zeroize`: what follows, giving the memory back, is not moved before the writes.
-    compiler_fence(Ordering::SeqCst);
+    bytes.resize(bytes.capacity(), 0);
+    // To the compiler, this reads what was written: so it is written.
+    optimization_barrier(bytes.as_slice());
 }
 
 fn plausible(len: CK_ULONG) -> Result<usize, Error> {
