@@ -160,7 +160,9 @@ impl Token {
             Some(row) => row.identity.clone(),
             None => self.identity()?.clone(),
         };
-        Ok(Facts { row, identity, attempts: self.store.attempts()?, max_attempts: self.rules.max_attempts })
+        // A counter that this process may not open has no word of its own in the list of C_GetTokenInfo.
+        let attempts = self.store.attempts().map_err(as_device_error)?;
+        Ok(Facts { row, identity, attempts, max_attempts: self.rules.max_attempts })
     }
 
     /// `C_InitToken`, where no session is open.
