@@ -36,6 +36,8 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
     let (folder, options, devices) = arguments(std::env::args().skip(1))?;
+    // A socket's address is the name that it was bound to, and clients know the folder by an absolute one.
+    let folder = std::path::absolute(folder)?;
     let machine = Arc::new(Machine::new(&folder, &options, devices)?);
     let (driver, control) = (listen(&folder.join(SOCKET))?, listen(&folder.join("control.sock"))?);
     serve(driver, Arc::clone(&machine), |machine, stream| machine.connection(&stream));
