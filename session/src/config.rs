@@ -275,6 +275,8 @@ fn find_file(variable: &dyn Fn(&'static str) -> Option<String>) -> Result<(Strin
 fn read(path: &Path) -> Result<Option<File>, Flaw> {
     let flaw = |why: &dyn fmt::Display| Flaw(format!("{}: {why}", path.display()));
     match std::fs::read_to_string(path) {
+        // A list would be taken for the values of all keys in their order, and pass the check of their names.
+        Ok(text) if text.trim_start().starts_with('[') => Err(flaw(&"a list, where an object with keys is due")),
         Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| flaw(&error)),
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
             Ok(None)
@@ -371,6 +373,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (text, variables, says) in [
             (r#"{"polcy":"strict"}"#, vec![], "unknown field `polcy`"),
+            (r#" ["emulator", "/tmp"]"#, vec![], "a list"),
             (r#"{"pin":{"max_attempt":3}}"#, vec![], "unknown field `max_attempt`"),
             (r#"{"slots":0}"#, vec![], "slots is not within 1 to 64"),
             (r#"{"pin":{"max_attempts":0}}"#, vec![], "pin.max_attempts"),
