@@ -75,7 +75,8 @@ pub struct GcmCall<'a> {
     pub tag: Option<[u8; 16]>,
     /// Additional data, unpadded; the carrier lays it out.
     pub aad: &'a [u8],
-    /// Input and output, any length from 1. On failure its content is to be wiped by the caller.
+    /// Input and output, any length from 1. After [`ChannelError::NotReady`] and [`ChannelError::Aborted`] it is still the
+    /// input, so that the call can be repeated; on failure its content is to be wiped by the caller.
     pub data: &'a mut [u8],
 }
 

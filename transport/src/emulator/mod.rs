@@ -245,8 +245,12 @@ impl Channel for Handle {
         self.admit_fast(call.session, call.short_app_id)?;
         let action = self.partition.faults.strike_gcm();
         self.suffer_fast(action)?;
-        let reply = self.partition.gcm(&mut call)?;
-        if action == Some(Action::AbortAfter) { Err(ChannelError::Aborted) } else { Ok(reply) }
+        if action == Some(Action::AbortAfter) {
+            let mut elsewhere = call.data.to_vec();
+            self.partition.gcm(&mut GcmCall { data: &mut elsewhere, ..call })?;
+            return Err(ChannelError::Aborted);
+        }
+        self.partition.gcm(&mut call)
     }
 
     fn xts(&self, mut call: XtsCall<'_>) -> Result<(), ChannelError> {
@@ -254,8 +258,12 @@ impl Channel for Handle {
         self.admit_fast(call.session, call.short_app_id)?;
         let action = self.partition.faults.strike_xts();
         self.suffer_fast(action)?;
-        self.partition.xts(&mut call)?;
-        if action == Some(Action::AbortAfter) { Err(ChannelError::Aborted) } else { Ok(()) }
+        if action == Some(Action::AbortAfter) {
+            let mut elsewhere = call.data.to_vec();
+            self.partition.xts(&mut XtsCall { data: &mut elsewhere, ..call })?;
+            return Err(ChannelError::Aborted);
+        }
+        self.partition.xts(&mut call)
     }
 }
 

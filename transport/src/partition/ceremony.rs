@@ -129,8 +129,12 @@ pub(super) fn verify_device_key(identity: &[u8; 97], spki: &[u8], signature: &[u
     message[48..].reverse();
     signature::UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, identity)
         .verify(&message, signature)
-        .map_err(|_| Error::UnexpectedAnswer("the ceremony key is not signed by the partition identity"))
+        .map_err(|_| NOT_SIGNED)
 }
+
+/// Said of a forged key, and of a true one where the partition was migrated after its certificate was read.
+pub(super) const NOT_SIGNED: Error =
+    Error::UnexpectedAnswer("the ceremony key is not signed by the partition identity");
 
 /// A failure of the host's own engine; nothing that a caller could mend.
 fn failed(what: &'static str) -> Error {

@@ -11,7 +11,7 @@ use super::live::{Evicted, Found, LiveKey, LiveKeys, Pin};
 use super::provision::{self, Session};
 use super::reaction::{READY_WAIT, Reaction, reaction, repeat};
 use super::{Durable, FacetKind, PartitionBlobs, PartitionSecrets, keys};
-use crate::channel::{Device, Direction, GcmCall, GcmReply};
+use crate::channel::{ChannelError, Device, Direction, GcmCall, GcmReply};
 use crate::ddi::command::{CloseSession, DeleteKey, GetUnwrappingKey, UnmaskKey};
 use crate::ddi::{Opcode, Request, Status};
 use crate::{Error, Result};
@@ -255,7 +255,11 @@ impl Connection {
     /// Deletes a key that nobody can reach any more. What cannot be deleted stays until the next reset: there is nothing
     /// that a caller could do about it.
     pub(super) fn delete(&self, key: &LiveKey) {
-        let _ = repeat(Reaction::Later, DELETE_WAIT, || self.send(&DeleteKey { key_id: key.id }, |_| ()));
+        let _ = self.try_delete(key);
+    }
+
+    fn try_delete(&self, key: &LiveKey) -> Result<()> {
+        repeat(Reaction::Later, DELETE_WAIT, || self.send(&DeleteKey { key_id: key.id }, |_| ()))
     }
 
     /// Deletes the live keys of a key whose object is gone, as soon as their last use has ended.
@@ -301,7 +305,12 @@ impl Drop for Connection {
             return;
         }
         for key in self.live.drain() {
-            self.delete(&key);
+            match self.try_delete(&key) {
+                // All the others would fail, or wait, the same way.
+                Err(Error::Channel(ChannelError::NotReady)) => return,
+                Err(error) if reaction(&error) == Reaction::Recover => return,
+                _ => {}
+            }
         }
         let session = Some(self.session);
         // Closing the handle, which comes next, flushes a session that would not close.

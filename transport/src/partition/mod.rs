@@ -39,7 +39,7 @@ use parking_lot::{Mutex, RwLock};
 use zeroize::{Zeroize, Zeroizing};
 
 use self::connection::Connection;
-use self::reaction::{Reaction, reaction};
+use self::reaction::{Reaction, Restarts, interrupted, reaction};
 use crate::channel::{Device, Direction};
 use crate::{Error, Result};
 
@@ -92,7 +92,7 @@ impl Partition {
     /// Makes and stores BMK, MUK, root secret and sealing key where the store has none. Called by `C_InitToken` and
     /// `C_Login`; every other method calls it by itself.
     pub fn connect(&self) -> Result<()> {
-        self.connection().map(|_| ())
+        self.connection(&mut Restarts::new()).map(|_| ())
     }
 
     /// Makes a secret of `len` bytes inside the device: HKDF of the token's root secret with a fresh random salt, so
@@ -224,30 +224,50 @@ impl Partition {
         Ok(self.device.reset()?)
     }
 
-    /// Runs an operation, and once more in a new connection where the device was reset in the meantime. That is safe
-    /// because the device refused the first one: a command of a session that a reset flagged does nothing. Every
-    /// operation is made to start again where the refusal left it.
+    /// Runs an operation, and again in a new connection where the device was reset in the meantime or aborted a command,
+    /// a bounded number of times. After a reset that is safe because the device refused the command: one of a session
+    /// that a reset flagged does nothing. An aborted command may have run, but no operation hurts if it runs twice: its
+    /// input is still there, and a key that was made for nobody is a place in the device's tables until the next reset.
+    /// Every operation is made to start again where the failure left it.
     fn run<T>(&self, mut operation: impl FnMut(&Connection) -> Result<T>) -> Result<T> {
-        let connection = self.connection()?;
-        match operation(&connection) {
-            Err(error) if reaction(&error) == Reaction::Recover => {
-                self.abandon(&connection);
-                drop(connection);
-                operation(&*self.connection()?)
+        let mut restarts = Restarts::new();
+        loop {
+            let connection = self.connection(&mut restarts)?;
+            let error = match operation(&connection) {
+                Err(error) => error,
+                done => return done,
+            };
+            match reaction(&error) {
+                Reaction::Recover => connection.abandon(),
+                Reaction::Reconnect => {}
+                _ => return Err(error),
             }
-            done => done,
+            self.leave(&connection);
+            drop(connection);
+            if !restarts.again() {
+                return Err(error);
+            }
         }
     }
 
-    fn abandon(&self, connection: &Arc<Connection>) {
-        connection.abandon();
+    /// The next call opens another connection than this.
+    fn leave(&self, connection: &Arc<Connection>) {
         let mut current = self.current.write();
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
             *current = None;
         }
     }
 
-    fn connection(&self) -> Result<Arc<Connection>> {
+    fn connection(&self, restarts: &mut Restarts) -> Result<Arc<Connection>> {
+        loop {
+            match self.connection_once() {
+                Err(error) if interrupted(&error) && restarts.again() => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn connection_once(&self) -> Result<Arc<Connection>> {
         if let Some(connection) = self.current.read().as_ref() {
             return Ok(Arc::clone(connection));
         }

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::ceremony::{self, DeviceKey, Envelope};
 use super::identity::Identity;
 use super::line::Line;
-use super::reaction::{Reaction, is, reaction, repeat};
+use super::reaction::{Reaction, Restarts, interrupted, is, reaction, repeat};
 use super::{Durable, PartitionBlobs, PartitionInfo, PartitionSecrets};
 use crate::channel::Device;
 use crate::ddi::command::{
@@ -47,6 +47,16 @@ pub(super) fn open(device: &dyn Device) -> Result<(Line, Info)> {
 
 /// Reads the partition's identity without any credential: `GetApiRev`, `GetDeviceInfo`, the certificate chain.
 pub fn probe(device: &dyn Device) -> Result<PartitionInfo> {
+    let mut restarts = Restarts::new();
+    loop {
+        match probe_once(device) {
+            Err(error) if interrupted(&error) && restarts.again() => {}
+            done => return done,
+        }
+    }
+}
+
+fn probe_once(device: &dyn Device) -> Result<PartitionInfo> {
     let (line, info) = open(device)?;
     let identity = read_identity(&line)?.serial;
     Ok(PartitionInfo { physical: info.physical, tables: info.tables, fips_approved: info.fips_approved, identity })

@@ -3,6 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::ceremony;
 use crate::channel::ChannelError;
 use crate::ddi::Status;
 use crate::{Error, Result};
@@ -33,6 +34,9 @@ pub(super) enum Reaction {
     WaitForSession,
     /// The device was reset or migrated: provision, open a session, and start again with new ids.
     Recover,
+    /// The command was aborted. It may or may not have run, and there may have been a reset: start again in a new
+    /// connection. The old one is closed as usual, because its keys may still be in the device.
+    Reconnect,
     /// Nothing mends this.
     GiveUp,
 }
@@ -44,6 +48,7 @@ pub(super) fn reaction(error: &Error) -> Reaction {
         Error::Channel(ChannelError::FastPath { result, extended }) => return fast_path(*result, *extended),
         // The driver submitted nothing.
         Error::Channel(ChannelError::NotReady) => return Reaction::Later,
+        Error::Channel(ChannelError::Aborted) => return Reaction::Reconnect,
         _ => return Reaction::GiveUp,
     };
     match status {
@@ -86,6 +91,41 @@ const fn fast_path(result: u32, extended: u32) -> Reaction {
     }
 }
 
+/// Whether opening a connection failed in a way that a reset, a migration or an abort in the middle of it explains, so
+/// that it has to begin again with the certificate chain. A false certificate or a forged ceremony key looks the same,
+/// and fails every time.
+pub(super) fn interrupted(error: &Error) -> bool {
+    matches!(reaction(error), Reaction::Recover | Reaction::Reconnect)
+        || is(error, Status::INVALID_CERTIFICATE)
+        || *error == ceremony::NOT_SIGNED
+}
+
+/// How often, and for how long, one call of the layer above begins again.
+#[derive(Debug)]
+pub(super) struct Restarts {
+    left: u32,
+    pause: Duration,
+    deadline: Option<Instant>,
+}
+
+impl Restarts {
+    pub(super) const fn new() -> Self {
+        Self { left: RESTARTS, pause: Duration::ZERO, deadline: None }
+    }
+
+    /// Whether to begin again; the first time at once, then after growing pauses.
+    pub(super) fn again(&mut self) -> bool {
+        let now = Instant::now();
+        if self.left == 0 || now + self.pause >= *self.deadline.get_or_insert(now + RESTART_LIMIT) {
+            return false;
+        }
+        thread::sleep(self.pause);
+        self.left -= 1;
+        self.pause = (self.pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+        true
+    }
+}
+
 /// Whether a failed command answered exactly this.
 pub(super) fn is(error: &Error, wanted: Status) -> bool {
     matches!(error, Error::Device { status, .. } if *status == wanted)
@@ -112,6 +152,10 @@ pub(super) fn repeat<T>(again: Reaction, limit: Duration, mut run: impl FnMut() 
 
 /// How long a device that is not ready, because it is being reset, is waited for.
 pub(super) const READY_WAIT: Duration = Duration::from_secs(5);
+/// Resets that come one every 200 ms leave room for a recovery, which takes some ten commands; the pauses grow to
+/// 128 ms and come to a quarter of a second.
+const RESTARTS: u32 = 8;
+const RESTART_LIMIT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
@@ -140,6 +184,25 @@ mod tests {
         let limit = Duration::from_millis(30);
         let found: Result<()> = repeat(Reaction::Later, limit, || Err(error(Status::PENDING_KEY_GENERATION)));
         assert!(found.is_err() && start.elapsed() <= limit);
+    }
+
+    #[test]
+    fn beginning_again_ends() {
+        let mut restarts = Restarts::new();
+        let start = Instant::now();
+        assert!(restarts.again() && start.elapsed() < Duration::from_millis(100), "at once");
+        assert_eq!((1..100).filter(|_| restarts.again()).count(), 7);
+        assert!(start.elapsed() >= Duration::from_millis(2 + 4 + 8 + 16 + 32 + 64), "with pauses");
+    }
+
+    #[test]
+    fn only_what_a_reset_explains_is_begun_again() {
+        assert!(interrupted(&ceremony::NOT_SIGNED));
+        assert!(interrupted(&Error::Channel(ChannelError::Aborted)));
+        assert!(interrupted(&error(Status::CREDENTIALS_NOT_ESTABLISHED)));
+        assert!(!interrupted(&error(Status::INVALID_APP_CREDENTIALS)), "each try counts against the lockout");
+        assert!(!interrupted(&Error::UnexpectedAnswer("another")));
+        assert!(!interrupted(&Error::BlobRejected("a masked key")));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! | `symmetric` | AES-CBC, AES-GCM, HMAC, HKDF, secrets and their facets, sealing |
 //! | `cache` | more keys than fit, several threads, keys that vanish |
 //! | `processes` | two processes on one token |
+//! | `recovery` | a reset, a migration or an abort at every single command |
 //! | `rig`, `oracle`, `vectors` | the emulator and a store in memory; `RustCrypto`; the data files |
 
 mod asymmetric;
@@ -14,6 +15,7 @@ mod cache;
 mod oracle;
 mod processes;
 mod provisioning;
+mod recovery;
 mod rig;
 mod symmetric;
 mod vectors;
