@@ -71,17 +71,23 @@ impl Token {
 /// Where the body panics in that process; the message holds its output.
 #[track_caller]
 pub fn isolated(test: &str, body: impl FnOnce(&Token)) {
+    isolated_under(test, &[], &[], body);
+}
+
+/// The same with `variables` in the environment of that process, which then `says` each of these texts (its log, say).
+///
+/// # Panics
+/// Where the body panics in that process, or a text is not there; the message holds its output.
+#[track_caller]
+pub fn isolated_under(test: &str, variables: &[(&str, &str)], says: &[&str], body: impl FnOnce(&Token)) {
     if std::env::var_os(INSIDE).is_some() {
         return body(&Token::make());
     }
     let sandbox = Sandbox::new();
-    let ran = run(sandbox.command(std::env::current_exe().expect("this test")).env(INSIDE, "1").args([
-        "--exact",
-        test,
-        "--nocapture",
-        "--test-threads=1",
-    ]));
-    ran.ok().says("1 passed");
+    let mut command = sandbox.command(std::env::current_exe().expect("this test"));
+    command.env(INSIDE, "1").envs(variables.iter().copied());
+    let ran = run(command.args(["--exact", test, "--nocapture", "--test-threads=1"])).ok().says("1 passed");
+    says.iter().fold(ran, |ran, text| ran.says(text));
 }
 
 /// The security officer's PIN in cryptoki's type.

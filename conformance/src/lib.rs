@@ -16,7 +16,7 @@ mod sandbox;
 mod tls;
 
 pub use fake_driver::{Dialect, FakeDriver};
-pub use isolated::{Token, isolated};
+pub use isolated::{Token, isolated, isolated_under};
 pub use module::{Kind, Module};
 pub use ran::{Background, Ran, run};
 pub use sandbox::{SO_PIN, Sandbox, TOKEN_LABEL, USER_PIN, private_key, tool};
