@@ -5,7 +5,7 @@ use transport::Error;
 
 use transport::channel::{Channel, ChannelError, Control, Device, DeviceInfo, Direction, GcmCall, GcmReply, XtsCall};
 use transport::ddi::Opcode;
-use transport::emulator::{Action, Emulator, Fault, Kind};
+use transport::emulator::{Action, Emulator, Fault, Kind, Options};
 use transport::partition::{Curve, Durable, FacetKind, Hash, HsmKey, ImportValue, Partition, probe};
 
 use crate::oracle;
@@ -26,9 +26,12 @@ fn an_interruption_of_any_command_of_a_recovery_is_invisible() {
 
 /// Runs the work once for each of its commands and each action, interrupting that command, and up to two that follow.
 fn sweep(before: impl Fn(&Rig)) {
-    for kind in [Kind::Virtual, Kind::Physical] {
+    // Both take the same way; the physical device, which also signs its ceremony keys, is tried at every command.
+    for (kind, step) in [(Kind::Virtual, 5), (Kind::Physical, 1)] {
         for action in ACTIONS {
-            let rig = Rig::new(kind);
+            // An aborted command may leave a key behind: one that was made for nobody, or one that was not deleted, because
+            // repeating a deletion might hit another key. One table has only seven places for AES-GCM keys.
+            let rig = Rig::with(Options { kind, tables: 16, ..Options::default() });
             let partition = rig.partition();
             let work = Work::new(&partition);
             work.check(&partition, "warm");
@@ -36,7 +39,7 @@ fn sweep(before: impl Fn(&Rig)) {
             let start = commands(&rig);
             work.check(&partition, "undisturbed");
             let count = commands(&rig) - start;
-            for nth in 1..=count {
+            for nth in (1..=count).step_by(step) {
                 before(&rig);
                 rig.emulator.faults().plan(Fault { opcode: None, nth, times: 1 + nth % 3, action });
                 work.check(&partition, &format!("{kind:?} {action:?} at {nth} of {count}"));
