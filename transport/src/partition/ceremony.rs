@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn recorded() -> Value {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/protocol/vectors/credential_ceremony.json");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/credential_ceremony.json");
         serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
     }
 

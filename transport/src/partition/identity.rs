@@ -83,7 +83,7 @@ mod tests {
 
     /// The certificate of the vendor's simulator: CN=example.com, no serial number in the subject.
     fn recorded() -> Vec<u8> {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/protocol/vectors/attestation.json");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/attestation.json");
         let file: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
         let text = file["attestation_certificate_der"].as_str().unwrap();
         (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()

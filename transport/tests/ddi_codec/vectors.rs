@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 fn folder() -> PathBuf {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/protocol/vectors")).to_owned()
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors")).to_owned()
 }
 
 /// One file, which must be there.

@@ -9,7 +9,7 @@ use transport::emulator::{Kind, Options};
 use crate::client::*;
 
 pub(crate) fn load(name: &str) -> Value {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/protocol/vectors/").to_owned() + name;
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/").to_owned() + name;
     let text = std::fs::read_to_string(&path).unwrap_or_else(|cause| panic!("{path}: {cause}"));
     serde_json::from_str(&text).unwrap()
 }

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 /// One file of `shared/protocol/vectors`.
 pub(crate) fn load(name: &str) -> Value {
-    let path = format!("{}/../../shared/protocol/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/tests/vectors/{name}", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|why| panic!("{path}: {why}"));
     serde_json::from_str(&text).unwrap_or_else(|why| panic!("{path}: {why}"))
 }

@@ -52,7 +52,7 @@ struct Recorded {
 }
 
 fn file() -> File {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/protocol/vectors/ioctl_arguments.json");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vectors/ioctl_arguments.json");
     let text = std::fs::read_to_string(path).unwrap_or_else(|why| panic!("{path}: {why}"));
     serde_json::from_str(&text).unwrap_or_else(|why| panic!("{path}: {why}"))
 }
