@@ -270,7 +270,7 @@ fn a_busy_or_slow_device_goes_unnoticed() {
 }
 
 #[test]
-fn an_aborted_command_costs_at_most_its_own_call() {
+fn an_aborted_command_is_invisible() {
     for dialect in Dialect::ALL {
         let sandbox = device(dialect);
         let mut peer = Peer::new(&sandbox);
@@ -278,11 +278,8 @@ fn an_aborted_command_costs_at_most_its_own_call() {
         let point = peer.ask("point pair");
         for action in ["abort_before", "abort_after"] {
             sandbox.driver().order(&format!(r#"{{"fault":{{"opcode":1062,"action":"{action}"}}}}"#));
-            // The device may have run it or not (wire 5.7), and what is answered is a signature or an error.
-            let answer = peer.ask(&format!("sign pair {DIGEST}"));
-            if answer != "error DeviceError" {
-                verify(&point, &answer);
-            }
+            // The device may have run it or not (wire 5.7): a signature that nobody got does no harm.
+            verify(&point, &peer.ask(&format!("sign pair {DIGEST}")));
             verify(&point, &peer.ask(&format!("sign pair {DIGEST}")));
         }
     }
