@@ -82,6 +82,7 @@ alone! {
         let key = aes(raw, other);
         let mut size = 0;
         answers!(CKR_OK, raw, C_GetObjectSize, session, key, &raw mut size);
+        assert!((32..4096).contains(&size), "{size} bytes for an AES key and its attributes");
         answers!(CKR_OK, raw, C_CloseSession, other);
         answers!(CKR_OBJECT_HANDLE_INVALID, raw, C_GetObjectSize, session, key, &raw mut size);
     }
