@@ -4,12 +4,15 @@
 //! Every other suite runs in this setting too, with `AZIHSM_CONFORMANCE_DEVICE=virtual` or `physical`. Here is what only
 //! devices have: which slots there are, sessions that processes share, resets, migrations and aborted commands.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+mod peer;
+
+use std::process::{Child, Stdio};
 
 use conformance::{Background, Dialect, Sandbox, TOKEN_LABEL, USER_PIN, run, tool};
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature, VerifyingKey};
+
+use peer::{Peer, from_hex};
 
 const MESSAGE: &[u8] = b"The quick brown fox jumps over the lazy dog, and into the HSM.\n";
 /// Taken for a digest of 32 bytes.
@@ -308,57 +311,4 @@ fn verify(point: &str, signature: &str) {
     let key = VerifyingKey::from_sec1_bytes(&bytes(point)[2..]).expect("a point of P-256");
     let signature = Signature::from_slice(&bytes(signature)).expect("r || s");
     key.verify_prehash(DIGEST.as_bytes(), &signature).expect("the key of the point signed");
-}
-
-/// A running `peer`; killed, not asked to leave, when dropped.
-struct Peer {
-    child: Child,
-    commands: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Peer {
-    fn new(sandbox: &Sandbox) -> Self {
-        let mut command = sandbox.command(env!("CARGO_BIN_EXE_peer"));
-        command.env("AZIHSM_CONFORMANCE_MODULE", sandbox.module().path());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the peer starts");
-        let commands = child.stdin.take().expect("it was piped");
-        let answers = BufReader::new(child.stdout.take().expect("it was piped"));
-        let mut peer = Self { child, commands, answers };
-        assert_eq!(peer.hear(), "ok ready");
-        peer
-    }
-
-    fn tell(&mut self, command: &str) {
-        writeln!(self.commands, "{command}").expect("the peer is there");
-    }
-
-    fn hear(&mut self) -> String {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("the peer is there");
-        line.trim_end().to_owned()
-    }
-
-    fn ask(&mut self, command: &str) -> String {
-        self.tell(command);
-        self.hear()
-    }
-
-    #[track_caller]
-    fn does(&mut self, command: &str) {
-        assert_eq!(self.ask(command), "ok done", "{command}");
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // Both fail only where the process has already ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn from_hex(text: &str) -> Vec<u8> {
-    let pair = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits");
-    (0..text.len()).step_by(2).map(pair).collect()
 }

@@ -4,12 +4,13 @@
 //! What one process creates, changes and destroys, the other sees at its next call; a key made in one works in the other;
 //! a handle to an object that the other destroyed is dead; login is each process's own; a PIN is the token's.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
+mod peer;
 
 use conformance::{Kind, Sandbox, USER_PIN};
 use p256::ecdsa::signature::hazmat::PrehashVerifier;
 use p256::ecdsa::{Signature, VerifyingKey};
+
+use peer::{Peer, from_hex};
 
 #[test]
 fn what_one_creates_the_other_finds() {
@@ -129,58 +130,4 @@ fn the_token_outlives_a_killed_process() {
     assert!(two.ask("encrypt kept text").starts_with("ok "));
     let mut three = Peer::new(&sandbox);
     assert!(three.ask("encrypt kept text").starts_with("ok "));
-}
-
-/// A running `peer`; killed, not asked to leave, when dropped.
-struct Peer {
-    child: Child,
-    commands: ChildStdin,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Peer {
-    fn new(sandbox: &Sandbox) -> Self {
-        let mut command = sandbox.command(env!("CARGO_BIN_EXE_peer"));
-        // The peer lies beside the test, and so does its module, unless the environment says otherwise.
-        command.env("AZIHSM_CONFORMANCE_MODULE", sandbox.module().path());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the peer starts");
-        let commands = child.stdin.take().expect("it was piped");
-        let answers = BufReader::new(child.stdout.take().expect("it was piped"));
-        let mut peer = Self { child, commands, answers };
-        assert_eq!(peer.hear(), "ok ready");
-        peer
-    }
-
-    fn tell(&mut self, command: &str) {
-        writeln!(self.commands, "{command}").expect("the peer is there");
-    }
-
-    fn hear(&mut self) -> String {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("the peer is there");
-        line.trim_end().to_owned()
-    }
-
-    fn ask(&mut self, command: &str) -> String {
-        self.tell(command);
-        self.hear()
-    }
-
-    #[track_caller]
-    fn does(&mut self, command: &str) {
-        assert_eq!(self.ask(command), "ok done", "{command}");
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // Both fail only where the process has already ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn from_hex(text: &str) -> Vec<u8> {
-    let pair = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits");
-    (0..text.len()).step_by(2).map(pair).collect()
 }

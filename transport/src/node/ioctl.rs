@@ -5,7 +5,7 @@
 //!
 //! This file has all the `unsafe` of the carrier.
 
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "open(2) and ioctl(2)")]
 
 use std::fmt;
 use std::fs::OpenOptions;

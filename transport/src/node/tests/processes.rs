@@ -1,6 +1,6 @@
 //! Forks and threads (wire 5.6).
 
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "fork(2)")]
 
 use std::io::{ErrorKind, Read};
 use std::os::fd::AsRawFd;

@@ -2,7 +2,7 @@
 //! back. Every member of the file has a field here that is read, and the compiler sees to that: unknown members are refused,
 //! and a field that nobody reads is a warning.
 
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "reads the memory that an ioctl argument names")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem::size_of;
