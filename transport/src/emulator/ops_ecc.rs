@@ -10,7 +10,6 @@ use zeroize::Zeroizing;
 use super::dispatch::Reply;
 use super::keys::{self, Material, NewKey};
 use super::partition::{Partition, Ticket};
-use super::store::Target;
 use crate::ddi::command::{
     EccGenerateKeyPair, EccGenerateKeyPairResponse, EccSign, EccSignResponse, EcdhKeyExchange, EcdhKeyExchangeResponse,
 };
@@ -29,9 +28,7 @@ impl Partition {
             EccCurve::P521 => KeyType::ECC_521_PRIVATE,
             _ => return Err(Status::INVALID_ARG),
         };
-        let target = Target::new(&request.key_properties, request.key_tag)?;
-        target.fits(kind)?;
-        self.check_tag(&target)?;
+        let target = self.target(kind, &request.key_properties, request.key_tag)?;
         let key = NewKey::ec_generate(request.curve, target.usage)?;
         let pub_key = key.material.public_key()?.ok_or(Status::ECC_TO_DER_ERROR)?;
         let stored = self.store(ticket, &target, key, true)?;
@@ -97,9 +94,7 @@ impl Partition {
         if request.key_type != kind {
             return Err(Status::INVALID_KEY_TYPE);
         }
-        let target = Target::new(&request.key_properties, request.key_tag)?;
-        target.fits(kind)?;
-        self.check_tag(&target)?;
+        let target = self.target(kind, &request.key_properties, request.key_tag)?;
         let peer = agreement::UnparsedPublicKey::new(keys::ecdh(curve)?, point);
         let key = agreement::agree(private, peer, Status::ECC_POINT_VALIDATION_FAILED, |z| {
             let mut secret = Zeroizing::new(z.to_vec());

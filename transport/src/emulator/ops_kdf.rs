@@ -22,9 +22,7 @@ impl Partition {
         let material = self.secret(request.key_id, ticket)?;
         let Material::Secret(secret) = &*material else { return Err(Status::INVALID_KEY_TYPE) };
         let len = output_len(request.key_type, request.key_length)?;
-        let target = Target::new(&request.key_properties, request.key_tag)?;
-        target.fits(request.key_type)?;
-        self.check_tag(&target)?;
+        let target = self.target(request.key_type, &request.key_properties, request.key_tag)?;
         let absent: &[u8] = if self.options.hkdf_absent_salt_quirk { &[0; 256] } else { &[] };
         let salt = request.salt.unwrap_or(absent);
         let value = kdf::hkdf(request.hash_algorithm, secret, salt, request.info.unwrap_or_default(), len)?;
@@ -40,9 +38,7 @@ impl Partition {
         let material = self.secret(request.key_id, ticket)?;
         let Material::Secret(secret) = &*material else { return Err(Status::INVALID_KEY_TYPE) };
         let len = output_len(request.key_type, request.key_length)?;
-        let target = Target::new(&request.key_properties, request.key_tag)?;
-        target.fits(request.key_type)?;
-        self.check_tag(&target)?;
+        let target = self.target(request.key_type, &request.key_properties, request.key_tag)?;
         let prf = kdf::hmac_of(request.hash_algorithm).ok_or(Status::KBKDF_INVALID_INPUT_PARAM)?;
         let context = request.context.unwrap_or_default();
         let inner = self.inner_key(request.hash_algorithm, secret, context)?;

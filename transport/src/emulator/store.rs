@@ -45,6 +45,19 @@ impl<'a> Target<'a> {
 }
 
 impl Partition {
+    /// What a key of this kind is to be, where it may be that; judged before the key is made.
+    pub(super) fn target<'a>(
+        &self,
+        kind: KeyType,
+        properties: &TargetKeyProperties<'a>,
+        tag: Option<u16>,
+    ) -> Result<Target<'a>, Status> {
+        let target = Target::new(properties, tag)?;
+        target.fits(kind)?;
+        self.check_tag(&target)?;
+        Ok(target)
+    }
+
     /// Refuses a tag that is in use, before the key is made.
     pub(super) fn check_tag(&self, target: &Target<'_>) -> Result<(), Status> {
         match target.tag {
