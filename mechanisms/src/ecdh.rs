@@ -1,9 +1,7 @@
 //! `CKM_ECDH1_DERIVE`. With an HSM key the secret stays inside; with a clear key AWS-LC computes it.
 
-use std::sync::Arc;
-
 use aws_lc_rs::agreement as engine;
-use transport::partition::{Curve, Partition};
+use transport::partition::Curve;
 use zeroize::Zeroizing;
 
 use crate::ck::{KeyType, MechanismType};
@@ -13,7 +11,7 @@ use crate::key::{Key, KeyRequest, Material, NewKey, Origin, Value};
 use crate::params::{Params, Shape};
 use crate::residency::Home;
 use crate::secret;
-use crate::table::Row;
+use crate::table::{Derived, Row};
 
 /// PKCS#11 v3.2, 6.3.17.
 pub(crate) const ROWS: &[Row] = &[Row {
@@ -23,11 +21,12 @@ pub(crate) const ROWS: &[Row] = &[Row {
     max_size: 521,
     shape: Shape::Ecdh1,
     hardware: true,
-    derive: Some(derive),
+    derives_for_deriving: true,
+    derive: Some(|from| derive(from.params, from.base, from.request).map(Derived::Key)),
     ..Row::none(MechanismType::ECDH1_DERIVE)
 }];
 
-fn derive(params: &Params, key: &Key, request: &KeyRequest, _partition: Option<&Arc<Partition>>) -> Result<NewKey> {
+fn derive(params: &Params, key: &Key, request: &KeyRequest) -> Result<NewKey> {
     let Params::Ecdh1 { kdf, shared, public } = params else { return Err(Code::MechanismParamInvalid.into()) };
     if *kdf != cryptoki_sys::CKD_NULL {
         return Err(Code::MechanismParamInvalid.because(format_args!("kdf {kdf:#x}, only CKD_NULL is offered")));
@@ -97,6 +96,8 @@ fn agree(curve: Curve, value: &Value, peer: &[u8]) -> Result<Zeroizing<Vec<u8>>>
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::key::{Policy, PublicKey};
 
@@ -114,7 +115,7 @@ mod tests {
     }
 
     fn run(value: Value, peer: Vec<u8>, request: &KeyRequest) -> Result<Vec<u8>> {
-        let new = derive(&params(peer), &key(value), request, None)?;
+        let new = derive(&params(peer), &key(value), request)?;
         let derived = Key { key_type: new.key_type, material: new.material, public: None };
         Ok(secret::bytes(&derived)?.to_vec())
     }
@@ -155,12 +156,12 @@ mod tests {
         let generic = KeyRequest::default();
         let with = |kdf, shared: &[u8], public: &[u8]| {
             let params = Params::Ecdh1 { kdf, shared: shared.to_vec(), public: public.to_vec() };
-            derive(&params, &key(value()), &generic, None).unwrap_err()
+            derive(&params, &key(value()), &generic).unwrap_err()
         };
         assert_eq!(with(2, &[], &peer), Code::MechanismParamInvalid);
         assert_eq!(with(cryptoki_sys::CKD_NULL, b"x", &peer), Code::MechanismParamInvalid);
         assert_eq!(with(cryptoki_sys::CKD_NULL, &[], &peer[..64]), Code::MechanismParamInvalid);
-        assert_eq!(derive(&Params::None, &key(value()), &generic, None).unwrap_err(), Code::MechanismParamInvalid);
+        assert_eq!(derive(&Params::None, &key(value()), &generic).unwrap_err(), Code::MechanismParamInvalid);
         for (request, code) in [
             (KeyRequest { key_type: Some(KeyType::AES), ..generic.clone() }, Code::TemplateIncomplete),
             (KeyRequest { value_len: Some(33), ..generic.clone() }, Code::AttributeValueInvalid),

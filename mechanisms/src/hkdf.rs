@@ -14,7 +14,7 @@ use crate::key::{Key, KeyRequest, Material, NewKey, Origin};
 use crate::params::{Params, Shape};
 use crate::residency::{self, Birth, Home};
 use crate::secret;
-use crate::table::Row;
+use crate::table::{Derived, Row};
 
 /// PKCS#11 v3.2, 6.62.3.
 pub(crate) const ROWS: &[Row] = &[Row {
@@ -24,7 +24,7 @@ pub(crate) const ROWS: &[Row] = &[Row {
     max_size: secret::MAX_LEN,
     shape: Shape::Hkdf,
     hardware: true,
-    derive: Some(derive),
+    derive: Some(|from| derive(from.params, from.base, from.request).map(Derived::Key)),
     ..Row::none(MechanismType::HKDF_DERIVE)
 }];
 
@@ -62,7 +62,7 @@ impl<'a> Hkdf<'a> {
     }
 }
 
-fn derive(params: &Params, key: &Key, request: &KeyRequest, _partition: Option<&Arc<Partition>>) -> Result<NewKey> {
+fn derive(params: &Params, key: &Key, request: &KeyRequest) -> Result<NewKey> {
     let hkdf = Hkdf::parse(params)?;
     let key_type = request.key_type.unwrap_or(KeyType::HKDF);
     if key_type != KeyType::AES && !secret::GENERIC.contains(&key_type) {
@@ -182,7 +182,7 @@ mod tests {
     fn run(params: &Params, base: &[u8], request: &KeyRequest) -> Result<Vec<u8>> {
         let value = Value::Secret(Zeroizing::new(base.to_vec()));
         let key = Key { key_type: KeyType::HKDF, material: Material::Clear(Arc::new(value)), public: None };
-        let new = derive(params, &key, request, None)?;
+        let new = derive(params, &key, request)?;
         Ok(secret::bytes(&Key { key_type: new.key_type, material: new.material, public: None })?.to_vec())
     }
 

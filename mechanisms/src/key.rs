@@ -6,7 +6,7 @@ use std::sync::Arc;
 use transport::partition::{Curve, HsmKey, Partition};
 use zeroize::Zeroizing;
 
-use crate::ck::{KeyType, MechanismType};
+use crate::ck::{KeyType, MechanismType, ObjectClass};
 use crate::error::{Code, Result};
 use crate::{ec, rsa};
 
@@ -135,6 +135,8 @@ pub enum Policy {
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one attribute of the template")]
 pub struct KeyRequest {
+    /// `CKA_CLASS`; `None` where the function implies it.
+    pub class: Option<ObjectClass>,
     /// `CKA_KEY_TYPE` of the secret or private key; `None` where the mechanism implies it.
     pub key_type: Option<KeyType>,
     /// `CKA_VALUE_LEN`, bytes.

@@ -76,3 +76,30 @@ pub trait DigestOp: Send {
     /// The digest of all parts.
     fn finish(self: Box<Self>) -> Result<Vec<u8>>;
 }
+
+/// What one message of [`MessageOp`] has of its own: `CK_GCM_MESSAGE_PARAMS`, `CK_CCM_MESSAGE_PARAMS`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MessageParams {
+    /// IV or nonce; where it is generated, the operation writes it here.
+    pub iv: Vec<u8>,
+    /// How many of its leading bits are the caller's, where it is generated.
+    pub fixed_bits: u64,
+    /// `ivGenerator`, `nonceGenerator`: a `CKG_` number.
+    pub generator: u64,
+    /// The tag or MAC: encryption writes it, decryption checks it. Its length is the one asked for, in bytes.
+    pub tag: Vec<u8>,
+    /// `ulDataLen` of CCM.
+    pub data_len: Option<u64>,
+}
+
+/// Encryption or decryption of any number of messages under one key, each authenticated by itself; one direction only.
+pub trait MessageOp: Send {
+    /// A whole message, appended to `out`. On failure nothing is appended.
+    fn message(
+        &mut self,
+        params: &mut MessageParams,
+        aad: &[u8],
+        message: &[u8],
+        out: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<()>;
+}

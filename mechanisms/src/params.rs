@@ -1,5 +1,9 @@
 //! Mechanism parameters, read from the caller's memory once (by `pkcs11/memory.rs`, by [`Shape`]) and typed from then on.
 
+use std::fmt;
+
+use zeroize::Zeroizing;
+
 use crate::ck::MechanismType;
 
 /// Which C structure a mechanism's parameter is; a row of the table says it, the C boundary reads it.
@@ -19,6 +23,24 @@ pub enum Shape {
     Ecdh1,
     /// `CK_HKDF_PARAMS`.
     Hkdf,
+    /// A `CK_ULONG`: `CK_MAC_GENERAL_PARAMS`, `CK_EXTRACT_PARAMS`, `CK_OBJECT_HANDLE`.
+    Number,
+    /// No parameter, or an initial value of whatever length the caller gives.
+    OptionalIv,
+    /// `CK_AES_CTR_PARAMS`.
+    Ctr,
+    /// `CK_CCM_PARAMS`.
+    Ccm,
+    /// `CK_AES_CBC_ENCRYPT_DATA_PARAMS`.
+    CbcData,
+    /// `CK_KEY_DERIVATION_STRING_DATA`.
+    StringData,
+    /// `CK_RSA_AES_KEY_WRAP_PARAMS`.
+    RsaAesWrap,
+    /// `CK_SP800_108_KDF_PARAMS`.
+    Sp800108,
+    /// `CK_PKCS5_PBKD2_PARAMS2`.
+    Pbkdf2,
 }
 
 /// A parameter, owned and typed.
@@ -83,6 +105,122 @@ pub enum Params {
         /// `pInfo`.
         info: Vec<u8>,
     },
+    /// A `CK_ULONG`: the length of a MAC in bytes, the first bit to extract, the handle of another key.
+    Number(u64),
+    /// An initial value that the mechanism has a default for.
+    Iv(Vec<u8>),
+    /// AES-CTR.
+    Ctr {
+        /// `ulCounterBits`: the low bits of the block that count.
+        bits: u64,
+        /// `cb`, the first counter block.
+        block: [u8; 16],
+    },
+    /// AES-CCM.
+    Ccm {
+        /// `ulDataLen`: bytes of plain text.
+        data_len: u64,
+        /// Nonce.
+        nonce: Vec<u8>,
+        /// Additional data.
+        aad: Vec<u8>,
+        /// `ulMACLen`, bytes.
+        mac_len: u64,
+    },
+    /// `CKM_AES_CBC_ENCRYPT_DATA`.
+    CbcData {
+        /// The IV.
+        iv: [u8; 16],
+        /// What is encrypted.
+        data: Vec<u8>,
+    },
+    /// Bytes that go into a derivation.
+    StringData(Vec<u8>),
+    /// RSA-AES key wrap.
+    RsaAesWrap {
+        /// `ulAESKeyBits`.
+        aes_bits: u64,
+        /// `hashAlg` of the OAEP parameters.
+        hash: MechanismType,
+        /// `mgf`, a `CKG_` number.
+        mgf: u64,
+        /// `source`, a `CKZ_` number.
+        source: u64,
+        /// `pSourceData`, the label.
+        label: Vec<u8>,
+    },
+    /// SP 800-108 key derivation.
+    Sp800108 {
+        /// `prfType`.
+        prf: MechanismType,
+        /// `pDataParams`, in order.
+        data: Vec<PrfData>,
+        /// `ulAdditionalDerivedKeys`.
+        additional_keys: u64,
+    },
+    /// PBKDF2.
+    Pbkdf2 {
+        /// `saltSource`, a `CKZ_` number.
+        salt_source: u64,
+        /// `pSaltSourceData`.
+        salt: Vec<u8>,
+        /// `iterations`.
+        iterations: u64,
+        /// `prf`, a `CKP_PKCS5_PBKD2_` number.
+        prf: u64,
+        /// `pPassword`.
+        password: Password,
+    },
+}
+
+impl Params {
+    /// The handles of the other keys that the parameter names, in its order.
+    pub fn other_keys(&self, kind: MechanismType) -> Vec<u64> {
+        match self {
+            Self::Number(handle) if kind == MechanismType::CONCATENATE_BASE_AND_KEY => vec![*handle],
+            Self::Hkdf { salt_type, salt_key, .. } if *salt_type == cryptoki_sys::CKF_HKDF_SALT_KEY => vec![*salt_key],
+            Self::Sp800108 { data, .. } => {
+                let handle = |data: &PrfData| if let PrfData::Key(handle) = data { Some(*handle) } else { None };
+                data.iter().filter_map(handle).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// One of the pieces that each block of an SP 800-108 derivation is computed over (PKCS#11 v3.2, 6.42.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PrfData {
+    /// The counter: `CK_SP800_108_ITERATION_VARIABLE` of counter mode.
+    Counter {
+        /// `bLittleEndian`.
+        little_endian: bool,
+        /// `ulWidthInBits`.
+        bits: u64,
+    },
+    /// `CK_SP800_108_DKM_LENGTH`.
+    Length {
+        /// `dkmLengthMethod`.
+        method: u64,
+        /// `bLittleEndian`.
+        little_endian: bool,
+        /// `ulWidthInBits`.
+        bits: u64,
+    },
+    /// `CK_SP800_108_BYTE_ARRAY`.
+    Bytes(Vec<u8>),
+    /// `CK_SP800_108_KEY_HANDLE`.
+    Key(u64),
+}
+
+/// A password; `Debug` does not show it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(pub Zeroizing<Vec<u8>>);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password")
+    }
 }
 
 /// A mechanism with its parameter: a `CK_MECHANISM`, parsed.

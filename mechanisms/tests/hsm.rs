@@ -124,7 +124,11 @@ fn decrypt(kind: MechanismType, params: &Params, key: &Key, message: &[u8]) -> R
 }
 
 fn derive(kind: MechanismType, params: &Params, key: &Key, request: &KeyRequest) -> Result<NewKey> {
-    table::row(kind).unwrap().derive.unwrap()(params, key, request, None)
+    let from = Derivation { params, base: key, others: &[], request, partition: None };
+    match table::row(kind).unwrap().derive.unwrap()(&from)? {
+        Derived::Key(new) => Ok(new),
+        other => panic!("{other:?}"),
+    }
 }
 
 /// A request with the usages named.

@@ -1,9 +1,9 @@
 //! Key management: `C_GenerateKey`, `C_GenerateKeyPair`, `C_DeriveKey`.
 
-use mechanisms::ck::{KeyType, MechanismType, ObjectClass};
+use mechanisms::ck::{KeyType, ObjectClass};
 use mechanisms::key::KeyRequest;
 use mechanisms::params::Mechanism;
-use mechanisms::table::Row;
+use mechanisms::table::{Derivation, Derived, Row};
 
 use crate::attribute::set::Attributes;
 use crate::attribute::{AttributeType as A, Template};
@@ -99,7 +99,7 @@ pub fn derive(
     let mut draft = Draft::new(&template, Birth::Derive, implied(&session, ObjectClass::SECRET_KEY, Some(key_type)))?;
     // An ECDH secret is for deriving from: in the HSM it can do nothing else (semantics 5.3).
     let uses = [A::SIGN, A::VERIFY, A::ENCRYPT, A::DECRYPT, A::DERIVE];
-    if mechanism.kind == MechanismType::ECDH1_DERIVE
+    if row.derives_for_deriving
         && key_type == KeyType::GENERIC_SECRET
         && !uses.iter().any(|kind| draft.given.has(*kind))
     {
@@ -114,8 +114,20 @@ pub fn derive(
         never_extractable: from.flag(A::NEVER_EXTRACTABLE),
     };
     let request = template::request(&attributes, library.config.policy)?;
-    let new = derive(&mechanism.params, &base.key, &request, session.partition()?.as_ref())?;
-    session.put_one(birth::hidden_key(&session, &draft, attributes, new, descent)?)
+    let partition = session.partition()?;
+    let from = Derivation {
+        params: &mechanism.params,
+        base: &base.key,
+        others: &[],
+        request: &request,
+        partition: partition.as_ref(),
+    };
+    match derive(&from)? {
+        Derived::Key(new) => session.put_one(birth::hidden_key(&session, &draft, attributes, new, descent)?),
+        Derived::Public(_) | Derived::Data(_) => {
+            Err(Code::TemplateInconsistent.because("not what the mechanism makes"))
+        }
+    }
 }
 
 fn implied(session: &Session, class: ObjectClass, key_type: Option<KeyType>) -> Implied {

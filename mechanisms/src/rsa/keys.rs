@@ -23,6 +23,7 @@ use crate::table::Row;
 /// PKCS#11 v3.2, 6.1.4. The device makes no RSA keys (semantics 8.1): they are made here and imported, so no `CKF_HW`.
 pub(crate) const ROWS: &[Row] = &[Row {
     hardware: false,
+    made_in_library: true,
     generate_pair: Some(generate),
     ..super::row(MechanismType::RSA_PKCS_KEY_PAIR_GEN, "6.1.4")
 }];

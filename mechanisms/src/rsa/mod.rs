@@ -4,6 +4,7 @@
 //!
 //! Each signature is checked with the public key before it is released (semantics 9.2 rule 15).
 
+pub(crate) mod aes_wrap;
 pub(crate) mod keys;
 pub(crate) mod oaep;
 pub(crate) mod pkcs1;

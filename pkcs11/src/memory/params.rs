@@ -1,11 +1,14 @@
 //! Mechanism parameters: which C structure to read is what the mechanism's row says.
 
 use cryptoki_sys::{
-    CK_BYTE, CK_ECDH1_DERIVE_PARAMS, CK_FALSE, CK_GCM_PARAMS, CK_HKDF_PARAMS, CK_MECHANISM, CK_RSA_PKCS_OAEP_PARAMS,
-    CK_RSA_PKCS_PSS_PARAMS, CK_ULONG,
+    CK_AES_CBC_ENCRYPT_DATA_PARAMS, CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_ECDH1_DERIVE_PARAMS, CK_FALSE,
+    CK_GCM_PARAMS, CK_HKDF_PARAMS, CK_KEY_DERIVATION_STRING_DATA, CK_MECHANISM, CK_OBJECT_HANDLE,
+    CK_PKCS5_PBKD2_PARAMS2, CK_PRF_DATA_PARAM, CK_RSA_AES_KEY_WRAP_PARAMS, CK_RSA_PKCS_OAEP_PARAMS,
+    CK_RSA_PKCS_PSS_PARAMS, CK_SP800_108_COUNTER_FORMAT, CK_SP800_108_DKM_LENGTH_FORMAT, CK_SP800_108_KDF_PARAMS,
+    CK_ULONG,
 };
 use mechanisms::ck::MechanismType;
-use mechanisms::params::{Mechanism, Params, Shape};
+use mechanisms::params::{Mechanism, Params, Password, PrfData, Shape};
 use session::call::{Argument, null};
 use session::{Code, Error, Result};
 
@@ -110,7 +113,129 @@ impl Parameter {
                     info,
                 })
             }
+            Shape::Number => {
+                // SAFETY: the caller's promise; every value is a number.
+                Ok(Params::Number(unsafe { self.structure() }?))
+            }
+            Shape::OptionalIv if self.data.is_null() || self.len == 0 => Ok(Params::None),
+            // SAFETY: the caller's promise, handed on.
+            Shape::OptionalIv => Ok(Params::Iv(unsafe { self.bytes(self.data, self.len) }?)),
+            Shape::Ctr => {
+                // SAFETY: the caller's promise; no value of the structure is bad.
+                let given: CK_AES_CTR_PARAMS = unsafe { self.structure() }?;
+                Ok(Params::Ctr { bits: given.ulCounterBits, block: given.cb })
+            }
+            Shape::Ccm => {
+                // SAFETY: the caller's promise; no value of the structure is bad.
+                let given: CK_CCM_PARAMS = unsafe { self.structure() }?;
+                // SAFETY: the caller's promise for the pointers of the structure.
+                let nonce = unsafe { self.bytes(given.pNonce, given.ulNonceLen) }?;
+                // SAFETY: likewise.
+                let aad = unsafe { self.bytes(given.pAAD, given.ulAADLen) }?;
+                Ok(Params::Ccm { data_len: given.ulDataLen, nonce, aad, mac_len: given.ulMACLen })
+            }
+            Shape::CbcData => {
+                // SAFETY: the caller's promise; no value of the structure is bad.
+                let given: CK_AES_CBC_ENCRYPT_DATA_PARAMS = unsafe { self.structure() }?;
+                // SAFETY: the caller's promise for the pointer of the structure.
+                let data = unsafe { self.bytes(given.pData, given.length) }?;
+                Ok(Params::CbcData { iv: given.iv, data })
+            }
+            Shape::StringData => {
+                // SAFETY: the caller's promise; no value of the structure is bad.
+                let given: CK_KEY_DERIVATION_STRING_DATA = unsafe { self.structure() }?;
+                // SAFETY: the caller's promise for the pointer of the structure.
+                Ok(Params::StringData(unsafe { self.bytes(given.pData, given.ulLen) }?))
+            }
+            Shape::RsaAesWrap => {
+                // SAFETY: the caller's promise; no value of the structure is bad.
+                let given: CK_RSA_AES_KEY_WRAP_PARAMS = unsafe { self.structure() }?;
+                // SAFETY: the caller's promise for the pointer of the structure.
+                let oaep = unsafe { read(given.pOAEPParams) }.ok_or_else(|| self.invalid("has no OAEP parameters"))?;
+                // SAFETY: likewise.
+                let label = unsafe { self.bytes(oaep.pSourceData.cast(), oaep.ulSourceDataLen) }?;
+                Ok(Params::RsaAesWrap {
+                    aes_bits: given.ulAESKeyBits,
+                    hash: MechanismType(oaep.hashAlg),
+                    mgf: oaep.mgf,
+                    source: oaep.source,
+                    label,
+                })
+            }
+            // SAFETY: the caller's promise, handed on.
+            Shape::Sp800108 => unsafe { self.sp800_108() },
+            Shape::Pbkdf2 => {
+                // SAFETY: the caller's promise; no value of the structure is bad.
+                let given: CK_PKCS5_PBKD2_PARAMS2 = unsafe { self.structure() }?;
+                // SAFETY: the caller's promise for the pointers of the structure.
+                let salt = unsafe { self.bytes(given.pSaltSourceData.cast(), given.ulSaltSourceDataLen) }?;
+                // SAFETY: likewise.
+                let password = unsafe { self.bytes(given.pPassword, given.ulPasswordLen) }?;
+                Ok(Params::Pbkdf2 {
+                    salt_source: given.saltSource,
+                    salt,
+                    iterations: given.iterations,
+                    prf: given.prf,
+                    password: Password(password.into()),
+                })
+            }
         }
+    }
+
+    /// The parameter with each of its pieces, of which there are few in any use.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Parameter::parse`].
+    unsafe fn sp800_108(&self) -> Result<Params> {
+        // SAFETY: the caller's promise; no value of the structure is bad.
+        let given: CK_SP800_108_KDF_PARAMS = unsafe { self.structure() }?;
+        let count = usize::try_from(given.ulNumberOfDataParams).unwrap_or(usize::MAX);
+        if count > MAX_PIECES || (count > 0 && given.pDataParams.is_null()) {
+            return Err(self.invalid("has no pieces, or too many"));
+        }
+        let mut data = Vec::with_capacity(count);
+        for at in 0..count {
+            // SAFETY: not null, and the caller's promise for `ulNumberOfDataParams` of them.
+            let piece = unsafe { read(given.pDataParams.wrapping_add(at)) }.ok_or_else(null)?;
+            // SAFETY: the caller's promise, handed on.
+            data.push(unsafe { self.prf_data(&piece) }?);
+        }
+        let prf = MechanismType(given.prfType);
+        Ok(Params::Sp800108 { prf, data, additional_keys: given.ulAdditionalDerivedKeys })
+    }
+
+    /// One piece.
+    ///
+    /// # Safety
+    ///
+    /// `pValue` is null, or valid for reads of `ulValueLen` bytes.
+    unsafe fn prf_data(&self, piece: &CK_PRF_DATA_PARAM) -> Result<PrfData> {
+        let inner = Parameter { kind: self.kind, data: piece.pValue.cast(), len: piece.ulValueLen };
+        Ok(match piece.type_ {
+            cryptoki_sys::CK_SP800_108_ITERATION_VARIABLE | cryptoki_sys::CK_SP800_108_COUNTER => {
+                // SAFETY: the caller's promise; no value of the structure is bad.
+                let given: CK_SP800_108_COUNTER_FORMAT = unsafe { inner.structure() }?;
+                PrfData::Counter { little_endian: given.bLittleEndian != CK_FALSE, bits: given.ulWidthInBits }
+            }
+            cryptoki_sys::CK_SP800_108_DKM_LENGTH => {
+                // SAFETY: likewise.
+                let given: CK_SP800_108_DKM_LENGTH_FORMAT = unsafe { inner.structure() }?;
+                PrfData::Length {
+                    method: given.dkmLengthMethod,
+                    little_endian: given.bLittleEndian != CK_FALSE,
+                    bits: given.ulWidthInBits,
+                }
+            }
+            // SAFETY: the caller's promise, handed on.
+            cryptoki_sys::CK_SP800_108_BYTE_ARRAY => PrfData::Bytes(unsafe { inner.bytes(inner.data, inner.len) }?),
+            cryptoki_sys::CK_SP800_108_KEY_HANDLE => {
+                // SAFETY: the caller's promise; every value is a number.
+                let handle: CK_OBJECT_HANDLE = unsafe { inner.structure() }?;
+                PrfData::Key(handle)
+            }
+            other => return Err(self.invalid(format_args!("has a piece of unknown type {other}"))),
+        })
     }
 
     /// Both layouts that are in use: `CK_GCM_PARAMS` of the header, with `ulIvBits`, and the one without it, which the text
@@ -194,3 +319,5 @@ pub(super) struct GcmParams240 {
 
 /// Longest IV, label, salt, or additional data that is copied from a parameter.
 const MAX_PART: CK_ULONG = 64 << 20;
+/// Most pieces of an SP 800-108 derivation that are read.
+const MAX_PIECES: usize = 64;

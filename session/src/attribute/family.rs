@@ -86,13 +86,21 @@ impl Family {
 }
 
 /// Key types of secret keys.
-const SECRETS: [KeyType; 7] = [
+const SECRETS: &[KeyType] = &[
     KeyType::AES,
+    KeyType::AES_XTS,
     KeyType::GENERIC_SECRET,
     KeyType::SHA_1_HMAC,
     KeyType::SHA256_HMAC,
     KeyType::SHA384_HMAC,
     KeyType::SHA512_HMAC,
+    KeyType::SHA224_HMAC,
+    KeyType::SHA512_224_HMAC,
+    KeyType::SHA512_256_HMAC,
+    KeyType::SHA3_224_HMAC,
+    KeyType::SHA3_256_HMAC,
+    KeyType::SHA3_384_HMAC,
+    KeyType::SHA3_512_HMAC,
     KeyType::HKDF,
 ];
 

@@ -172,6 +172,7 @@ pub(crate) fn request(attributes: &Attributes, policy: Policy) -> Result<KeyRequ
     };
     let allowed = attributes.numbers(A::ALLOWED_MECHANISMS);
     Ok(KeyRequest {
+        class: attributes.number(A::CLASS).map(ObjectClass),
         key_type: attributes.number(A::KEY_TYPE).map(KeyType),
         value_len: len(A::VALUE_LEN)?,
         modulus_bits: None,
