@@ -66,7 +66,7 @@ impl Parameter {
     unsafe fn parse(&self, shape: Shape) -> Result<Params> {
         match shape {
             // A pointer without a length, or a length without a pointer, is how some programs write "none".
-            Shape::None if self.data.is_null() || self.len == 0 => Ok(Params::None),
+            Shape::None | Shape::OptionalIv if self.data.is_null() || self.len == 0 => Ok(Params::None),
             Shape::None => Err(self.invalid("takes none")),
             Shape::Iv16 => {
                 self.check_len(16)?;
@@ -117,7 +117,6 @@ impl Parameter {
                 // SAFETY: the caller's promise; every value is a number.
                 Ok(Params::Number(unsafe { self.structure() }?))
             }
-            Shape::OptionalIv if self.data.is_null() || self.len == 0 => Ok(Params::None),
             // SAFETY: the caller's promise, handed on.
             Shape::OptionalIv => Ok(Params::Iv(unsafe { self.bytes(self.data, self.len) }?)),
             Shape::Ctr => {
