@@ -10,7 +10,8 @@ use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use cryptoki_sys::{
-    CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_FUNCTION_LIST, CK_MECHANISM, CK_MECHANISM_TYPE, CK_RV, CK_ULONG, CKR_OK,
+    CK_ATTRIBUTE, CK_ATTRIBUTE_TYPE, CK_FLAGS, CK_FUNCTION_LIST, CK_FUNCTION_LIST_3_2, CK_INTERFACE, CK_MECHANISM,
+    CK_MECHANISM_TYPE, CK_RV, CK_ULONG, CK_UTF8CHAR, CK_VERSION, CKR_OK,
 };
 use libloading::Library;
 
@@ -19,6 +20,16 @@ use libloading::Library;
 macro_rules! call {
     ($raw:expr, $name:ident $(, $argument:expr)* $(,)?) => {{
         let function = $raw.list().$name.expect("every pointer of the 2.40 list is set");
+        // SAFETY: the caller of the macro passes what the standard asks for, or what the module has to refuse.
+        unsafe { function($($argument),*) }
+    }};
+}
+
+/// The same for the functions that versions 3.0 and 3.2 added: `call_3_2!(raw, C_SessionCancel, session, flags)`.
+#[macro_export]
+macro_rules! call_3_2 {
+    ($raw:expr, $name:ident $(, $argument:expr)* $(,)?) => {{
+        let function = $raw.list_3_2().$name.expect("every pointer of the 3.2 list is set");
         // SAFETY: the caller of the macro passes what the standard asks for, or what the module has to refuse.
         unsafe { function($($argument),*) }
     }};
@@ -65,6 +76,23 @@ impl Raw {
     /// The function list of version 2.40.
     pub fn list(&self) -> &'static CK_FUNCTION_LIST {
         self.list
+    }
+
+    /// The function list of version 3.2.
+    ///
+    /// # Panics
+    /// Where the module has none.
+    pub fn list_3_2(&self) -> &'static CK_FUNCTION_LIST_3_2 {
+        type GetInterface =
+            unsafe extern "C" fn(*mut CK_UTF8CHAR, *mut CK_VERSION, *mut *mut CK_INTERFACE, CK_FLAGS) -> CK_RV;
+        let (mut version, mut found) = (CK_VERSION { major: 3, minor: 2 }, std::ptr::null_mut());
+        // SAFETY: the symbol has the type that the standard gives it; a version and room for the pointer. The list is
+        // valid while the library is loaded, which is until the process ends.
+        unsafe {
+            let get = self.library.get::<GetInterface>(b"C_GetInterface\0").expect("C_GetInterface is exported");
+            assert_eq!(get(std::ptr::null_mut(), &raw mut version, &raw mut found, 0), CKR_OK, "C_GetInterface");
+            (*found).pFunctionList.cast::<CK_FUNCTION_LIST_3_2>().as_ref().expect("a list")
+        }
     }
 
     /// Unloads the module, as far as it lets itself be unloaded.
