@@ -181,6 +181,7 @@ impl From<transport::Error> for Error {
             E::Unsupported(_) => Code::FunctionFailed,
             E::InvalidArgument(_) => Code::DataLenRange,
             E::TagMismatch => Code::EncryptedDataInvalid,
+            E::WrappedKeyRejected => Code::WrappedKeyInvalid,
             E::SessionsExhausted => Code::SessionCount,
             _ => Code::DeviceError,
         };

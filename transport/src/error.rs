@@ -33,6 +33,8 @@ pub enum Error {
     InvalidArgument(&'static str),
     /// AES-GCM authentication failed.
     TagMismatch,
+    /// The device does not take a wrapped key. What is wrong with it is not said: an answer would be an oracle.
+    WrappedKeyRejected,
     /// All eight device sessions of the partition are taken.
     SessionsExhausted,
     /// The stored BMK or a blob does not open on this partition; it is kept (semantics 9.2 rule 26).
@@ -52,6 +54,7 @@ impl fmt::Display for Error {
             Self::Unsupported(what) => write!(f, "the device cannot: {what}"),
             Self::InvalidArgument(what) => write!(f, "invalid argument: {what}"),
             Self::TagMismatch => f.write_str("authentication failed"),
+            Self::WrappedKeyRejected => f.write_str("the wrapped key is not what it should be"),
             Self::SessionsExhausted => f.write_str("all device sessions are in use"),
             Self::BlobRejected(what) => write!(f, "{what} does not open on this partition"),
             Self::Durable(why) => write!(f, "blob store: {why}"),

@@ -1,18 +1,15 @@
-//! Making keys: inside the device, or wrapped to it.
+//! Making keys inside the device.
 
 use std::borrow::Cow;
 
 use aws_lc_rs::rand;
-use zeroize::Zeroizing;
 
 use super::connection::Connection;
 use super::hsm_key::{HsmKey, Recipe, SALT_LEN};
 use super::live::LiveKey;
-use super::{Curve, FacetKind, Hash, ImportValue, wrap};
-use crate::ddi::command::{AesGenerateKey, EccGenerateKeyPair, EcdhKeyExchange, HkdfDerive, RsaUnwrap};
-use crate::ddi::{
-    AesKeySize, EccCurve, HashAlgorithm, KeyClass, KeyType, Metadata, RsaCryptoPadding, TargetKeyProperties, Usage, key,
-};
+use super::{Curve, FacetKind, Hash};
+use crate::ddi::command::{AesGenerateKey, EccGenerateKeyPair, EcdhKeyExchange, HkdfDerive};
+use crate::ddi::{AesKeySize, EccCurve, HashAlgorithm, KeyType, Metadata, TargetKeyProperties, Usage, key};
 use crate::{Error, Result};
 
 /// What `HkdfDerive` is to make for a facet.
@@ -72,7 +69,7 @@ const fn usage(kind: FacetKind) -> Usage {
 
 /// An App key: masked under the partition's masking key, so any session of any process opens its blob. No label: the
 /// store binds name and blob together.
-fn properties(kind: FacetKind) -> TargetKeyProperties<'static> {
+pub(super) fn properties(kind: FacetKind) -> TargetKeyProperties<'static> {
     TargetKeyProperties { key_metadata: Metadata::new(usage(kind), false), key_label: &[] }
 }
 
@@ -187,7 +184,7 @@ fn derive(
 }
 
 /// Makes one device key per facet, and deletes those made before where one fails.
-fn each_facet(
+pub(super) fn each_facet(
     connection: &Connection,
     facets: &[FacetKind],
     mut make: impl FnMut(FacetKind) -> Result<(LiveKey, Vec<u8>)>,
@@ -247,63 +244,6 @@ fn make_ec(
             Err(Error::UnexpectedAnswer("a public key of another curve"))
         }
     }
-}
-
-/// Wraps a value to the device's unwrapping key and imports it, once per facet.
-pub(super) fn import(connection: &Connection, value: &ImportValue<'_>, facets: &[FacetKind]) -> Result<HsmKey> {
-    if facets.is_empty() {
-        return Err(Error::InvalidArgument("a key without a use"));
-    }
-    let payload = match value {
-        ImportValue::Rsa(pkcs8) => wrap::rsa_payload(pkcs8)?,
-        ImportValue::Ec(pkcs8) => wrap::ec_payload(pkcs8)?,
-        ImportValue::Aes(bytes) => Zeroizing::new(bytes.to_vec()),
-    };
-    for kind in facets {
-        key_class(value, *kind)?;
-    }
-    let unwrapping = connection.unwrapping_key()?;
-    each_facet(connection, facets, |kind| {
-        let blob = wrap::wrap(&unwrapping.spki, &payload)?;
-        let request = RsaUnwrap {
-            key_id: unwrapping.id,
-            wrapped_blob: Cow::Owned(blob),
-            wrapped_blob_key_class: key_class(value, kind)?,
-            wrapped_blob_padding: RsaCryptoPadding::OAEP,
-            wrapped_blob_hash_algorithm: HashAlgorithm::SHA256,
-            key_tag: None,
-            key_properties: properties(kind),
-        };
-        let (live, masked, made) = connection.making_room(|| {
-            connection.send(&request, |body| {
-                (connection.owned(body.key_id, body.bulk_key_id), body.masked_key.to_vec(), body.kind)
-            })
-        })?;
-        if fits(kind, made) {
-            return Ok((live, masked));
-        }
-        connection.delete(&live);
-        Err(Error::UnexpectedAnswer("an imported key of another kind"))
-    })
-}
-
-/// What the device is to take the value for (semantics 6.6).
-fn key_class(value: &ImportValue<'_>, kind: FacetKind) -> Result<KeyClass> {
-    Ok(match (value, kind) {
-        (ImportValue::Rsa(_), FacetKind::RsaSign | FacetKind::RsaDecrypt) => KeyClass::RSA_CRT,
-        (ImportValue::Ec(_), FacetKind::EcSign | FacetKind::EcDerive) => KeyClass::ECC,
-        (ImportValue::Aes(bytes), FacetKind::AesCbc) if matches!(bytes.len(), 16 | 24 | 32) => KeyClass::AES,
-        (ImportValue::Aes(bytes), FacetKind::AesGcm) if bytes.len() == 32 => KeyClass::AES_GCM_BULK_UNAPPROVED,
-        (ImportValue::Aes(bytes), FacetKind::AesGcmApproved) if bytes.len() == 32 => KeyClass::AES_GCM_BULK,
-        (ImportValue::Aes(bytes), FacetKind::AesXts) if bytes.len() == 32 => KeyClass::AES_XTS_BULK,
-        (ImportValue::Aes(_), FacetKind::AesCbc) => {
-            return Err(Error::Unsupported("AES keys other than 16, 24 or 32 bytes"));
-        }
-        (ImportValue::Aes(_), FacetKind::AesGcm | FacetKind::AesGcmApproved | FacetKind::AesXts) => {
-            return Err(Error::Unsupported("AES-GCM and AES-XTS with keys other than 32 bytes"));
-        }
-        _ => return Err(Error::Unsupported("importing this kind of key")),
-    })
 }
 
 /// ECDH with a peer; the secret stays in the device.
@@ -390,7 +330,7 @@ const fn ecc_curve(curve: Curve) -> EccCurve {
     }
 }
 
-const fn hash_algorithm(hash: Hash) -> HashAlgorithm {
+pub(super) const fn hash_algorithm(hash: Hash) -> HashAlgorithm {
     match hash {
         Hash::Sha1 => HashAlgorithm::SHA1,
         Hash::Sha256 => HashAlgorithm::SHA256,

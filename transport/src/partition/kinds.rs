@@ -1,5 +1,7 @@
 //! What keys are for, and the names of what goes into them.
 
+use super::HsmKey;
+
 /// One use of a device key: a device key has exactly one usage group and one algorithm family (semantics 5.3), so a
 /// PKCS#11 key has one or more of these (design 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -96,4 +98,26 @@ pub enum ImportValue<'a> {
     Ec(&'a [u8]),
     /// 16, 24 or 32 bytes.
     Aes(&'a [u8]),
+}
+
+/// What is in a blob that somebody else wrapped to the partition's unwrapping key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrappedClass {
+    /// PKCS#8 DER of a two-prime RSA key with all CRT values, 2048, 3072 or 4096 bits.
+    Rsa,
+    /// PKCS#8 DER of an EC key with the public key inside and the curve outside only (semantics 6.6).
+    Ec,
+    /// 16, 24 or 32 bytes.
+    Aes,
+}
+
+/// A key that arrived wrapped.
+#[derive(Debug)]
+pub struct ImportedKey {
+    /// The key.
+    pub key: HsmKey,
+    /// `SubjectPublicKeyInfo` DER, of an RSA or EC key.
+    pub public: Option<Vec<u8>>,
+    /// Length of an AES key in bytes.
+    pub value_len: Option<usize>,
 }

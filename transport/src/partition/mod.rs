@@ -12,7 +12,7 @@
 //! | `live` | which keys are in the device now, and who uses them |
 //! | `connection` | one device session: live ids, room for more, recovery's unit |
 //! | `reaction` | what a status means to the host, in one table |
-//! | `keys`, `wrap`, `ops` | making keys, wrapping them to the device, using them |
+//! | `keys`, `import`, `wrap`, `ops` | making keys, bringing them in, wrapping them to the device, using them |
 //!
 //! The path of a signature: [`Partition::ecc_sign`] finds the connection, `ops::ecc_sign` builds the request,
 //! `Connection::with_key` pins the live key (`UnmaskKey` where it is not live), `Line::send` carries the frame.
@@ -21,6 +21,7 @@ mod ceremony;
 mod connection;
 mod hsm_key;
 mod identity;
+mod import;
 mod keys;
 mod kinds;
 mod line;
@@ -44,7 +45,7 @@ use crate::channel::{Device, Direction};
 use crate::{Error, Result};
 
 pub use self::hsm_key::HsmKey;
-pub use self::kinds::{Curve, FacetKind, Hash, ImportValue};
+pub use self::kinds::{Curve, FacetKind, Hash, ImportValue, ImportedKey, WrappedClass};
 pub use self::owner::{Durable, PartitionBlobs, PartitionSecrets};
 pub use self::provision::probe;
 
@@ -111,7 +112,28 @@ impl Partition {
 
     /// Wraps a value to the partition's unwrapping key and imports it, once per facet.
     pub fn import(&self, value: &ImportValue<'_>, facets: &[FacetKind]) -> Result<HsmKey> {
-        self.run(|connection| keys::import(connection, value, facets))
+        self.run(|connection| import::import(connection, value, facets))
+    }
+
+    /// The public half of the partition's own unwrapping key, RSA-2048, `SubjectPublicKeyInfo` DER: what others wrap keys
+    /// to. It lives as long as the token's blobs do; another device has another one after a migration. Waits while the
+    /// device still makes it.
+    pub fn unwrapping_key(&self) -> Result<Vec<u8>> {
+        self.run(|connection| Ok(connection.unwrapping_key()?.spki.clone()))
+    }
+
+    /// Imports a value that somebody else wrapped to [`Partition::unwrapping_key`], once per facet: it is never clear on
+    /// the host. The blob is `RSA-OAEP(AES key) || RFC 5649(value)` with an empty label and MGF1 of the same hash, 272 to
+    /// 3072 bytes (else [`Error::InvalidArgument`]). Whatever the device does not like inside is
+    /// [`Error::WrappedKeyRejected`].
+    pub fn import_wrapped(
+        &self,
+        blob: &[u8],
+        class: WrappedClass,
+        hash: Hash,
+        facets: &[FacetKind],
+    ) -> Result<ImportedKey> {
+        self.run(|connection| import::import_wrapped(connection, blob, class, hash, facets))
     }
 
     /// ECDSA over a digest that is already cut to the curve's length; answers `r || s`, 64, 96 or 132 bytes.

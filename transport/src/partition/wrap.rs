@@ -95,6 +95,11 @@ fn failed(what: &'static str) -> Error {
     Error::UnexpectedAnswer(what)
 }
 
+/// Length of the first part: the unwrapping key is RSA-2048.
+pub(super) const OAEP_LEN: usize = 256;
+/// Length of the second part at least: RFC 5649 makes 16 bytes of 1 to 8.
+pub(super) const MIN_KWP_LEN: usize = 16;
+
 /// RFC 8017, RFC 5480.
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");

@@ -8,6 +8,7 @@
 //! | `cache` | more keys than fit, several threads, keys that vanish |
 //! | `processes` | two processes on one token |
 //! | `recovery` | a reset, a migration or an abort at every single command |
+//! | `wrapped` | keys that others wrapped to the partition |
 //! | `rig`, `oracle`, `vectors` | the emulator and a store in memory; `RustCrypto`; the data files |
 
 mod asymmetric;
@@ -19,3 +20,4 @@ mod recovery;
 mod rig;
 mod symmetric;
 mod vectors;
+mod wrapped;
