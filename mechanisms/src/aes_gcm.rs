@@ -21,7 +21,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::aes::{self, BLOCK};
 use crate::aes_cbc::Chain;
-use crate::ck::MechanismType;
+use crate::ck::{MechanismType, ObjectClass};
 use crate::error::{Code, Result};
 use crate::key::{Key, Material};
 use crate::operation::CipherOp;
@@ -36,6 +36,9 @@ pub(crate) const ROWS: &[Row] = &[Row {
     hardware: true,
     encrypt: Some(|params, key| start(params, key, Direction::Encrypt)),
     decrypt: Some(|params, key| start(params, key, Direction::Decrypt)),
+    wrap: Some(|params, key| start(params, key, Direction::Encrypt)),
+    unwrap: Some(|params, key| start(params, key, Direction::Decrypt)),
+    wraps: &[ObjectClass::SECRET_KEY, ObjectClass::PRIVATE_KEY],
     ..aes::cipher(MechanismType::AES_GCM)
 }];
 

@@ -212,6 +212,10 @@ impl Row {
     /// `CK_MECHANISM_INFO.flags`.
     pub fn flags(&self) -> u64 {
         let on = |present: bool, flag| if present { flag } else { 0 };
+        let messages = self.message_encrypt.is_some()
+            || self.message_decrypt.is_some()
+            || self.sign.is_some()
+            || self.verify.is_some();
         on(self.hardware, cryptoki_sys::CKF_HW)
             | on(self.encrypt.is_some(), cryptoki_sys::CKF_ENCRYPT)
             | on(self.decrypt.is_some(), cryptoki_sys::CKF_DECRYPT)
@@ -227,6 +231,10 @@ impl Row {
             | on(self.unwrap.is_some(), cryptoki_sys::CKF_UNWRAP)
             | on(self.message_encrypt.is_some(), cryptoki_sys::CKF_MESSAGE_ENCRYPT)
             | on(self.message_decrypt.is_some(), cryptoki_sys::CKF_MESSAGE_DECRYPT)
+            // Whatever signs one message signs many, and each may come in parts.
+            | on(self.sign.is_some(), cryptoki_sys::CKF_MESSAGE_SIGN)
+            | on(self.verify.is_some(), cryptoki_sys::CKF_MESSAGE_VERIFY)
+            | on(messages, cryptoki_sys::CKF_MULTI_MESSAGE)
             | on(self.encapsulate.is_some(), cryptoki_sys::CKF_ENCAPSULATE)
             | on(self.decapsulate.is_some(), cryptoki_sys::CKF_DECAPSULATE)
             | on(self.keys.contains(&KeyType::EC), ec::FLAGS)
@@ -318,6 +326,8 @@ mod tests {
 
     #[test]
     fn flags_come_from_constructors() {
+        const MESSAGES: u64 =
+            cryptoki_sys::CKF_MESSAGE_SIGN | cryptoki_sys::CKF_MESSAGE_VERIFY | cryptoki_sys::CKF_MULTI_MESSAGE;
         let flags = |kind| row(kind).unwrap().flags();
         assert_eq!(flags(MechanismType::SHA256), cryptoki_sys::CKF_DIGEST);
         assert_eq!(
@@ -327,9 +337,10 @@ mod tests {
                 | cryptoki_sys::CKF_VERIFY
                 | cryptoki_sys::CKF_ENCRYPT
                 | cryptoki_sys::CKF_DECRYPT
+                | MESSAGES
         );
         assert_eq!(flags(MechanismType::AES_KEY_GEN), cryptoki_sys::CKF_HW | cryptoki_sys::CKF_GENERATE);
-        assert_eq!(flags(MechanismType::SHA_1_HMAC), cryptoki_sys::CKF_SIGN | cryptoki_sys::CKF_VERIFY);
+        assert_eq!(flags(MechanismType::SHA_1_HMAC), cryptoki_sys::CKF_SIGN | cryptoki_sys::CKF_VERIFY | MESSAGES);
         assert_eq!(flags(MechanismType::ECDH1_DERIVE), cryptoki_sys::CKF_HW | cryptoki_sys::CKF_DERIVE | ec::FLAGS);
         assert!(row(MechanismType(0xdead_beef)).is_none());
     }
@@ -339,7 +350,7 @@ mod tests {
         let text = markdown();
         assert_eq!(text.lines().count(), rows().count() + 2);
         assert!(
-            text.contains("| `CKM_AES_GCM` | 6.13.2 | encrypt, decrypt | `CKK_AES` | 16 to 32 bytes | HSM"),
+            text.contains("| `CKM_AES_CBC` | 6.10.5 | encrypt, decrypt | `CKK_AES` | 16 to 32 bytes | HSM"),
             "{text}"
         );
     }

@@ -166,7 +166,16 @@ impl Partition {
         made.map(|(_, tag)| tag).inspect_err(|_| data.zeroize())
     }
 
-    /// AES-256-GCM decryption in place; on [`Error::TagMismatch`], as on any failure, `data` is wiped.
+    /// AES-256-GCM encryption in place with an IV that the device chooses ([`FacetKind::AesGcmApproved`]); answers the IV
+    /// and the tag. As for [`Partition::aes_gcm_encrypt`], `data` is at least one byte, and is wiped on failure.
+    pub fn aes_gcm_encrypt_approved(&self, key: &HsmKey, aad: &[u8], data: &mut [u8]) -> Result<([u8; 12], [u8; 16])> {
+        let data = something(data)?;
+        let made = self.run(|connection| ops::gcm_encrypt_approved(connection, key, aad, data));
+        made.inspect_err(|_| data.zeroize())
+    }
+
+    /// AES-256-GCM decryption in place, with either GCM facet: the device takes the caller's IV for both. On
+    /// [`Error::TagMismatch`], as on any failure, `data` is wiped.
     pub fn aes_gcm_decrypt(
         &self,
         key: &HsmKey,
@@ -176,7 +185,8 @@ impl Partition {
         tag: &[u8; 16],
     ) -> Result<()> {
         let data = something(data)?;
-        let opened = self.run(|connection| ops::gcm_decrypt(connection, key, FacetKind::AesGcm, iv, aad, data, tag));
+        let facet = if key.can(FacetKind::AesGcm) { FacetKind::AesGcm } else { FacetKind::AesGcmApproved };
+        let opened = self.run(|connection| ops::gcm_decrypt(connection, key, facet, iv, aad, data, tag));
         opened.inspect_err(|_| data.zeroize())
     }
 

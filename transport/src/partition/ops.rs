@@ -114,6 +114,20 @@ pub(super) fn gcm_encrypt(
     Ok((reply.iv, reply.tag))
 }
 
+/// AES-256-GCM encryption in place with the device's IV, which is in the answer. A virtual device takes the caller's IV
+/// even for an approved key (semantics 6.3), so what is sent is fresh and random: whichever of the two is used, it is a
+/// good one.
+pub(super) fn gcm_encrypt_approved(
+    connection: &Connection,
+    key: &HsmKey,
+    aad: &[u8],
+    data: &mut [u8],
+) -> Result<([u8; 12], [u8; 16])> {
+    let mut iv = [0; 12];
+    rand::fill(&mut iv).map_err(|_| Error::UnexpectedAnswer("random"))?;
+    gcm_encrypt(connection, key, FacetKind::AesGcmApproved, &iv, aad, data)
+}
+
 /// AES-256-GCM decryption in place. What a failure leaves in `data` is unauthenticated and has to be wiped.
 pub(super) fn gcm_decrypt(
     connection: &Connection,
@@ -161,11 +175,7 @@ pub(super) fn seal(connection: &Connection, context: &[u8], value: &[u8]) -> Res
     let mut text = Zeroizing::new(Vec::with_capacity(value.len() + 1));
     text.push(SEAL_VERSION);
     text.extend_from_slice(value);
-    // A virtual device takes the caller's IV even for an approved key.
-    let mut iv = [0; 12];
-    rand::fill(&mut iv).map_err(|_| Error::UnexpectedAnswer("random"))?;
-    let key = connection.sealing_key();
-    let (iv, tag) = gcm_encrypt(connection, key, FacetKind::AesGcmApproved, &iv, bound(context).as_ref(), &mut text)?;
+    let (iv, tag) = gcm_encrypt_approved(connection, connection.sealing_key(), bound(context).as_ref(), &mut text)?;
     Ok([&iv[..], &text, &tag].concat())
 }
 

@@ -222,6 +222,33 @@ fn secrets_that_the_device_cannot_make_are_refused_with_the_reason() {
     });
 }
 
+/// On a device that chooses its own IVs, and on one that takes ours.
+#[test]
+fn an_approved_key_answers_the_iv_that_was_used() {
+    for (kind, device_iv) in [(Kind::Virtual, false), (Kind::Physical, true)] {
+        let rig = Rig::with(Options { kind, device_iv, ..Options::default() });
+        let partition = rig.partition();
+        let facets = [FacetKind::AesGcmApproved, FacetKind::AesGcm];
+        let key = partition.generate_secret(32, &facets).unwrap();
+        let imported = partition.import(&ImportValue::Aes(&[7; 32]), &facets[..1]).unwrap();
+        for key in [&key, &imported] {
+            let (mut one, mut two) = (*b"the same message", *b"the same message");
+            let (first, tag) = partition.aes_gcm_encrypt_approved(key, b"aad", &mut one).unwrap();
+            let (second, _) = partition.aes_gcm_encrypt_approved(key, b"aad", &mut two).unwrap();
+            assert!(first != second && one != two, "every IV is another one");
+            let mut spoiled = one;
+            spoiled[0] ^= 1;
+            let refused = partition.aes_gcm_decrypt(key, &first, b"aad", &mut spoiled, &tag);
+            assert_eq!(refused, Err(Error::TagMismatch));
+            partition.aes_gcm_decrypt(key, &first, b"aad", &mut one, &tag).unwrap();
+            assert_eq!(&one, b"the same message");
+        }
+        let caller = partition.aes_gcm_encrypt(&imported, &[1; 12], &[], &mut [0; 16]);
+        assert!(matches!(caller, Err(Error::NoFacet(FacetKind::AesGcm))));
+        assert!(matches!(partition.aes_gcm_encrypt_approved(&key, &[], &mut []), Err(Error::Unsupported(_))));
+    }
+}
+
 #[test]
 fn sealed_values_open_in_their_context_only() {
     for (kind, device_iv) in [(Kind::Virtual, false), (Kind::Physical, true)] {
