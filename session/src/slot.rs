@@ -278,8 +278,9 @@ fn token(config: &Config, folder: PathBuf, open: Opener) -> Arc<Token> {
 }
 
 fn allowed(row: &Row, policy: Policy) -> bool {
-    // An RSA key is made in the library, on every device: what policy strict refuses (design 4).
-    policy == Policy::Standard || !row.made_in_library
+    // What policy strict refuses (design 4): keys that the library makes, and keys outside the HSM, without which a
+    // mechanism that runs in the library has no key to run with.
+    policy == Policy::Standard || (!row.made_in_library && (row.hardware || row.keys.is_empty()))
 }
 
 fn token_flags(facts: &Facts) -> u64 {
