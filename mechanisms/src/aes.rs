@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use aws_lc_rs::cipher as engine;
-use transport::partition::Partition;
+use transport::partition::{FacetKind, HsmKey, Partition};
 
 use crate::ck::{KeyType, MechanismType};
 use crate::error::{Code, Result};
@@ -33,6 +33,14 @@ pub(crate) fn engine_key(bytes: &[u8]) -> Result<engine::UnboundCipherKey> {
         len => return Err(Code::KeySizeRange.because(format_args!("an AES key of {len} bytes"))),
     };
     engine::UnboundCipherKey::new(algorithm, bytes).map_err(|_| Code::KeySizeRange.into())
+}
+
+/// `CKR_KEY_FUNCTION_NOT_PERMITTED` unless this HSM key has the facet that every mode but GCM and XTS is made of.
+pub(crate) fn needs_cbc(key: &HsmKey) -> Result<()> {
+    if key.can(FacetKind::AesCbc) {
+        return Ok(());
+    }
+    Err(Code::KeyFunctionNotPermitted.because("this HSM key was made without CBC"))
 }
 
 fn generate(_params: &Params, request: &KeyRequest, partition: &Arc<Partition>) -> Result<NewKey> {

@@ -1,49 +1,46 @@
-//! AES-CBC with and without PKCS#7 padding, in pieces of any size; only a partial block is ever kept back (and, when
-//! padding is to be removed, the last whole one).
+//! AES-CBC with and without PKCS#7 padding.
 
 use std::sync::Arc;
 
 use aws_lc_rs::cipher as engine;
 use aws_lc_rs::iv::FixedLength;
 use transport::channel::Direction;
-use transport::partition::{FacetKind, HsmKey, Partition};
-use zeroize::{Zeroize, Zeroizing};
+use transport::partition::{HsmKey, Partition};
 
 use crate::aes::{self, BLOCK};
-use crate::ck::MechanismType;
+use crate::blockwise::{BlockMode, Blockwise};
+use crate::ck::{MechanismType, ObjectClass};
 use crate::error::{Code, Result};
 use crate::key::{Key, Material};
 use crate::operation::CipherOp;
-use crate::padding::pkcs7;
 use crate::params::{Params, Shape};
-use crate::secret;
-use crate::table::{CipherInit, Row};
+use crate::table::Row;
+use crate::{secret, wrapping};
 
 /// PKCS#11 v3.2, 6.10.5 and 6.10.6.
 pub(crate) const ROWS: &[Row] = &[
-    row(
-        MechanismType::AES_CBC,
-        "6.10.5",
-        |params, key| start(params, key, Direction::Encrypt, false),
-        |params, key| start(params, key, Direction::Decrypt, false),
-    ),
-    row(
-        MechanismType::AES_CBC_PAD,
-        "6.10.6",
-        |params, key| start(params, key, Direction::Encrypt, true),
-        |params, key| start(params, key, Direction::Decrypt, true),
-    ),
+    Row {
+        section: "6.10.5",
+        encrypt: Some(|params, key| start(params, key, Direction::Encrypt, false)),
+        decrypt: Some(|params, key| start(params, key, Direction::Decrypt, false)),
+        wrap: Some(|params, key| Ok(wrapping::wrap(start(params, key, Direction::Encrypt, false)?, BLOCK))),
+        unwrap: Some(|params, key| Ok(wrapping::unwrap(start(params, key, Direction::Decrypt, false)?))),
+        wraps: &[ObjectClass::SECRET_KEY],
+        ..row(MechanismType::AES_CBC)
+    },
+    Row {
+        section: "6.10.6",
+        encrypt: Some(|params, key| start(params, key, Direction::Encrypt, true)),
+        decrypt: Some(|params, key| start(params, key, Direction::Decrypt, true)),
+        wrap: Some(|params, key| Ok(wrapping::wrap(start(params, key, Direction::Encrypt, true)?, 1))),
+        unwrap: Some(|params, key| Ok(wrapping::unwrap(start(params, key, Direction::Decrypt, true)?))),
+        wraps: &[ObjectClass::SECRET_KEY, ObjectClass::PRIVATE_KEY],
+        ..row(MechanismType::AES_CBC_PAD)
+    },
 ];
 
-const fn row(kind: MechanismType, section: &'static str, encrypt: CipherInit, decrypt: CipherInit) -> Row {
-    Row {
-        section,
-        shape: Shape::Iv16,
-        hardware: true,
-        encrypt: Some(encrypt),
-        decrypt: Some(decrypt),
-        ..aes::cipher(kind)
-    }
+const fn row(kind: MechanismType) -> Row {
+    Row { shape: Shape::Iv16, hardware: true, ..aes::cipher(kind) }
 }
 
 /// CBC over whole blocks, in one direction; the key stays where it is.
@@ -58,9 +55,7 @@ impl Chain {
         let failed = |_| Code::FunctionFailed.because("AES-CBC");
         match (&key.material, direction) {
             (Material::Hsm(key, partition), _) => {
-                if !key.can(FacetKind::AesCbc) {
-                    return Err(Code::KeyFunctionNotPermitted.because("this HSM key was made without CBC"));
-                }
+                aes::needs_cbc(key)?;
                 Ok(Self::Hsm(Arc::clone(key), Arc::clone(partition), direction))
             }
             (Material::Clear(_), Direction::Encrypt) => {
@@ -98,115 +93,27 @@ impl Chain {
 
 struct Cbc {
     chain: Chain,
-    direction: Direction,
-    padded: bool,
     iv: [u8; BLOCK],
-    /// Fewer bytes than a block; when padding is to be removed, up to a whole block.
-    kept: Zeroizing<Vec<u8>>,
 }
 
 fn start(params: &Params, key: &Key, direction: Direction, padded: bool) -> Result<Box<dyn CipherOp>> {
     let Params::Iv16(iv) = params else {
         return Err(Code::MechanismParamInvalid.because("CBC needs an IV of 16 bytes"));
     };
-    let kept = Zeroizing::new(Vec::with_capacity(BLOCK));
-    Ok(Box::new(Cbc { chain: Chain::new(key, direction)?, direction, padded, iv: *iv, kept }))
+    let cbc = Cbc { chain: Chain::new(key, direction)?, iv: *iv };
+    Ok(Box::new(Blockwise::new(cbc, direction, padded)))
 }
 
-impl Cbc {
-    /// How many of `len` bytes (with those kept) can be given out before the end of the message.
-    fn ready(&self, len: usize) -> usize {
-        if self.padded && self.direction == Direction::Decrypt {
-            // The last whole block may be the padding.
-            len.saturating_sub(1) / BLOCK * BLOCK
-        } else {
-            len / BLOCK * BLOCK
-        }
-    }
-
-    fn length_error(&self, len: usize) -> crate::Error {
-        let code = match self.direction {
-            Direction::Encrypt => Code::DataLenRange,
-            Direction::Decrypt => Code::EncryptedDataLenRange,
-        };
-        code.because(format_args!("{len} bytes are left that fill no block"))
-    }
-
-    /// Transforms what stands in `out` from `start` on; on failure nothing stays there.
-    fn transform(&mut self, start: usize, out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
-        let done = self.chain.run(&mut self.iv, &mut out[start..]);
-        if done.is_err() {
-            out[start..].zeroize();
-            out.truncate(start);
-        }
-        done
-    }
-}
-
-impl CipherOp for Cbc {
-    fn update_len(&self, len: usize) -> usize {
-        self.ready(self.kept.len().saturating_add(len))
-    }
-
-    fn final_len(&self, len: usize) -> usize {
-        let total = self.kept.len().saturating_add(len);
-        match (self.padded, self.direction) {
-            (true, Direction::Encrypt) => (total / BLOCK).saturating_add(1).saturating_mul(BLOCK),
-            // Padding takes at least one byte away; which, only decryption can tell.
-            (true, Direction::Decrypt) | (false, _) => total,
-        }
-    }
-
-    fn answer_is_padded(&self) -> bool {
-        self.padded && self.direction == Direction::Decrypt
-    }
-
-    fn update(&mut self, part: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
-        let ready = self.ready(self.kept.len() + part.len());
-        if ready == 0 {
-            self.kept.extend_from_slice(part);
-            return Ok(());
-        }
-        let start = out.len();
-        let taken = ready - self.kept.len();
-        // No more than that: the caller has made room for the whole answer, and a larger request would move it.
-        out.reserve(ready);
-        out.extend_from_slice(&self.kept);
-        out.extend_from_slice(&part[..taken]);
-        self.kept.clear();
-        self.kept.extend_from_slice(&part[taken..]);
-        self.transform(start, out)
-    }
-
-    fn finish(mut self: Box<Self>, out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
-        let start = out.len();
-        match (self.padded, self.direction) {
-            (false, _) if self.kept.is_empty() => Ok(()),
-            (false, _) => Err(self.length_error(self.kept.len())),
-            (true, Direction::Encrypt) => {
-                let (padding, len) = pkcs7::padding(self.kept.len());
-                out.extend_from_slice(&self.kept);
-                out.extend_from_slice(&padding[..len]);
-                self.transform(start, out)
-            }
-            (true, Direction::Decrypt) => {
-                let Ok(mut block) = <[u8; BLOCK]>::try_from(&self.kept[..]) else {
-                    return Err(self.length_error(self.kept.len()));
-                };
-                self.chain.run(&mut self.iv, &mut block)?;
-                let len = pkcs7::unpad(&block);
-                if let Ok(len) = len {
-                    out.extend_from_slice(&block[..len]);
-                }
-                block.zeroize();
-                len.map(|_| ())
-            }
-        }
+impl BlockMode for Cbc {
+    fn run(&mut self, blocks: &mut [u8]) -> Result<()> {
+        self.chain.run(&mut self.iv, blocks)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use zeroize::Zeroizing;
+
     use super::*;
     use crate::ck::KeyType;
     use crate::key::Value;

@@ -13,7 +13,8 @@
 //! | [`random`] | random bytes |
 //!
 //! A family is one file: its rows, the functions they name, their tests. Private families: `aes`, `aes_cbc`, `aes_gcm`,
-//! `digest`, `ecdh`, `ecdsa`, `hkdf`, `hmac`, `secret`; `padding` holds what has no key in it.
+//! `digest`, `ecdh`, `ecdsa`, `hkdf`, `hmac`, `secret`; `padding` holds what has no key in it;
+//! `blockwise`, `collected` and `wrapping` are what ciphers of several families have in common.
 
 mod aes;
 mod aes_cbc;
@@ -25,7 +26,9 @@ mod aes_ecb;
 mod aes_gcm;
 mod aes_key_wrap;
 mod aes_xts;
+mod blockwise;
 pub mod ck;
+mod collected;
 mod combine;
 mod digest;
 pub mod ec;
@@ -47,6 +50,7 @@ pub mod residency;
 pub mod rsa;
 mod secret;
 pub mod table;
+mod wrapping;
 
 pub use error::{Error, Result};
 pub use import::import;

@@ -105,8 +105,9 @@ pub fn rsa(request: &KeyRequest) -> Home {
 
 fn aes_facets(len: usize, request: &KeyRequest) -> Vec<FacetKind> {
     let native_gcm = len == 32 && allows(request, &[MechanismType::AES_GCM]);
-    // GCM over a shorter key is composed from CBC calls.
-    let cbc = allows(request, &[MechanismType::AES_CBC, MechanismType::AES_CBC_PAD]) || !native_gcm;
+    // Every other mode, and GCM over a shorter key, is composed from CBC calls.
+    let others = |allowed: &Vec<_>| allowed.iter().any(|kind| *kind != MechanismType::AES_GCM);
+    let cbc = request.allowed.as_ref().is_none_or(others) || !native_gcm;
     let mut facets = Vec::new();
     if cbc {
         facets.push(FacetKind::AesCbc);
@@ -218,6 +219,10 @@ mod tests {
         assert_eq!(home(16, &allowing("", &[MechanismType::AES_GCM])), Some(vec![AesCbc]));
         assert_eq!(home(32, &allowing("", &[MechanismType::AES_CBC_PAD])), Some(vec![AesCbc]));
         assert_eq!(home(32, &allowing("", &[MechanismType::RSA_PKCS])), Some(vec![AesCbc]));
+        for composed in [MechanismType::AES_ECB, MechanismType::AES_CMAC, MechanismType::AES_KEY_WRAP_KWP] {
+            assert_eq!(home(32, &allowing("sign", &[composed])), Some(vec![AesCbc]));
+            assert_eq!(home(32, &allowing("", &[MechanismType::AES_GCM, composed])), Some(vec![AesCbc, AesGcm]));
+        }
         let imported = secret(KeyType::AES, 32, &request(""), Birth::Imported);
         assert_eq!(facets(imported), Some(vec![AesCbc, AesGcm]));
     }

@@ -76,9 +76,14 @@ pub(crate) fn possible(family: Family, holding: &Holding, kind: A) -> bool {
         (Family::RsaPrivate, A::DECRYPT | A::UNWRAP | A::DECAPSULATE) => &[FacetKind::RsaDecrypt],
         (Family::EcPrivate, A::SIGN) => &[FacetKind::EcSign],
         (Family::EcPrivate, A::DERIVE | A::DECAPSULATE) => &[FacetKind::EcDerive],
-        (Family::Secret, A::ENCRYPT | A::DECRYPT | A::WRAP | A::UNWRAP) => &[FacetKind::AesCbc, FacetKind::AesGcm],
-        (Family::Secret, A::SIGN | A::VERIFY) => &[FacetKind::HmacSha256, FacetKind::HmacSha384, FacetKind::HmacSha512],
-        (Family::Secret, A::DERIVE) => &[FacetKind::Secret],
+        (Family::Secret, A::ENCRYPT | A::DECRYPT | A::WRAP | A::UNWRAP) => {
+            &[FacetKind::AesCbc, FacetKind::AesGcm, FacetKind::AesXts]
+        }
+        (Family::Secret, A::SIGN | A::VERIFY) => {
+            // CBC: CMAC is made of it, and so are the derivations by encryption.
+            &[FacetKind::HmacSha256, FacetKind::HmacSha384, FacetKind::HmacSha512, FacetKind::AesCbc]
+        }
+        (Family::Secret, A::DERIVE) => &[FacetKind::Secret, FacetKind::AesCbc],
         _ => return true,
     };
     facets.iter().any(|facet| key.can(*facet))

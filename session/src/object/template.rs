@@ -133,13 +133,14 @@ impl Draft {
 fn chosen(kind: A, family: Family, given: &Attributes) -> bool {
     let key_type = given.number(A::KEY_TYPE).map(KeyType);
     let derives = given.flag(A::DERIVE);
+    let aes = matches!(key_type, Some(KeyType::AES | KeyType::AES_XTS));
     match kind {
         A::PRIVATE => family.is_hidden(),
-        A::ENCRYPT => family == Family::RsaPublic || key_type == Some(KeyType::AES),
-        A::DECRYPT => family == Family::RsaPrivate || key_type == Some(KeyType::AES),
+        A::ENCRYPT => family == Family::RsaPublic || aes,
+        A::DECRYPT => family == Family::RsaPrivate || aes,
         A::VERIFY if Families::PUBLIC.contains(family) => true,
         A::SIGN if family == Family::RsaPrivate => true,
-        A::SIGN | A::VERIFY => !derives && !matches!(key_type, Some(KeyType::AES | KeyType::HKDF)),
+        A::SIGN | A::VERIFY => !derives && !aes && key_type != Some(KeyType::HKDF),
         A::DERIVE => key_type == Some(KeyType::HKDF),
         _ => false,
     }
