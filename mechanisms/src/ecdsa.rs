@@ -24,6 +24,12 @@ pub(crate) const ROWS: &[Row] = &[
         |_, key| verify(key, Some(Hash::Sha1)),
     ),
     row(
+        MechanismType::ECDSA_SHA224,
+        "6.3.13",
+        |_, key| sign(key, Some(Hash::Sha224)),
+        |_, key| verify(key, Some(Hash::Sha224)),
+    ),
+    row(
         MechanismType::ECDSA_SHA256,
         "6.3.13",
         |_, key| sign(key, Some(Hash::Sha256)),
@@ -40,6 +46,30 @@ pub(crate) const ROWS: &[Row] = &[
         "6.3.13",
         |_, key| sign(key, Some(Hash::Sha512)),
         |_, key| verify(key, Some(Hash::Sha512)),
+    ),
+    row(
+        MechanismType::ECDSA_SHA3_224,
+        "6.3.13",
+        |_, key| sign(key, Some(Hash::Sha3_224)),
+        |_, key| verify(key, Some(Hash::Sha3_224)),
+    ),
+    row(
+        MechanismType::ECDSA_SHA3_256,
+        "6.3.13",
+        |_, key| sign(key, Some(Hash::Sha3_256)),
+        |_, key| verify(key, Some(Hash::Sha3_256)),
+    ),
+    row(
+        MechanismType::ECDSA_SHA3_384,
+        "6.3.13",
+        |_, key| sign(key, Some(Hash::Sha3_384)),
+        |_, key| verify(key, Some(Hash::Sha3_384)),
+    ),
+    row(
+        MechanismType::ECDSA_SHA3_512,
+        "6.3.13",
+        |_, key| sign(key, Some(Hash::Sha3_512)),
+        |_, key| verify(key, Some(Hash::Sha3_512)),
     ),
 ];
 
@@ -145,7 +175,7 @@ fn engine_digest(curve: Curve, cut: &[u8]) -> Option<aws_lc_rs::digest::Digest> 
         Curve::P384 => Hash::Sha384,
         Curve::P521 => Hash::Sha512,
     };
-    aws_lc_rs::digest::Digest::import_less_safe(padded, hash.engine()).ok()
+    aws_lc_rs::digest::Digest::import_less_safe(padded, hash.engine()?).ok()
 }
 
 fn sign_clear(curve: Curve, value: &Value, cut: &[u8]) -> Result<Vec<u8>> {
@@ -266,9 +296,14 @@ mod tests {
     fn every_hash_on_every_curve() {
         let hashes = [
             (MechanismType::ECDSA_SHA1, Hash::Sha1),
+            (MechanismType::ECDSA_SHA224, Hash::Sha224),
             (MechanismType::ECDSA_SHA256, Hash::Sha256),
             (MechanismType::ECDSA_SHA384, Hash::Sha384),
             (MechanismType::ECDSA_SHA512, Hash::Sha512),
+            (MechanismType::ECDSA_SHA3_224, Hash::Sha3_224),
+            (MechanismType::ECDSA_SHA3_256, Hash::Sha3_256),
+            (MechanismType::ECDSA_SHA3_384, Hash::Sha3_384),
+            (MechanismType::ECDSA_SHA3_512, Hash::Sha3_512),
         ];
         for curve in ec::CURVES {
             let (private, public) = pair(curve);

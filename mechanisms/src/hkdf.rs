@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::{hkdf as engine, hmac};
+use aws_lc_rs::hkdf as engine;
 use transport::partition::{self, FacetKind, Partition};
 use zeroize::Zeroizing;
 
 use crate::ck::{KeyType, MechanismType};
-use crate::digest::Hash;
+use crate::digest::{Hash, with_hasher};
 use crate::error::{Code, Result};
+use crate::hmac::Hmac;
 use crate::key::{Key, KeyRequest, Material, NewKey, Origin};
 use crate::params::{Params, Shape};
 use crate::residency::{self, Birth, Home};
@@ -112,7 +113,7 @@ fn in_hsm(
         Hash::Sha256 => partition::Hash::Sha256,
         Hash::Sha384 => partition::Hash::Sha384,
         Hash::Sha512 => partition::Hash::Sha512,
-        Hash::Sha224 => return Err(Code::MechanismParamInvalid.because("the HSM has no HKDF with SHA-224")),
+        other => return Err(Code::MechanismParamInvalid.because(format_args!("the HSM has no HKDF with {other:?}"))),
     };
     match residency::secret(key_type, len, request, Birth::Generated) {
         Home::Hsm(facets) => {
@@ -127,27 +128,37 @@ fn in_hsm(
 fn in_software(hkdf: &Hkdf<'_>, ikm: &[u8], len: usize) -> Result<Zeroizing<Vec<u8>>> {
     let prk = if hkdf.extract {
         // An absent salt is a hash's length of zeros, which HMAC cannot tell from an empty one (RFC 5869, 2.2).
-        let key = hmac::Key::new(hkdf.hash.hmac(), hkdf.salt);
-        Zeroizing::new(hmac::sign(&key, ikm).as_ref().to_vec())
+        let mut hmac = Hmac::new(hkdf.hash, hkdf.salt);
+        hmac.update(ikm);
+        hmac.finish()
     } else {
+        // "a pseudorandom key of at least HashLen octets" (RFC 5869, 2.3).
+        if ikm.len() < hkdf.hash.len() {
+            return Err(Code::KeySizeRange.because(format_args!("expanding a key of {} bytes", ikm.len())));
+        }
         Zeroizing::new(ikm.to_vec())
     };
     if !hkdf.expand {
         return Ok(prk);
     }
     let algorithm = match hkdf.hash {
-        Hash::Sha1 => engine::HKDF_SHA1_FOR_LEGACY_USE_ONLY,
-        Hash::Sha256 => engine::HKDF_SHA256,
-        Hash::Sha384 => engine::HKDF_SHA384,
-        Hash::Sha512 => engine::HKDF_SHA512,
-        Hash::Sha224 => return Err(Code::MechanismParamInvalid.because("no HKDF with SHA-224")),
+        Hash::Sha1 => Some(engine::HKDF_SHA1_FOR_LEGACY_USE_ONLY),
+        Hash::Sha256 => Some(engine::HKDF_SHA256),
+        Hash::Sha384 => Some(engine::HKDF_SHA384),
+        Hash::Sha512 => Some(engine::HKDF_SHA512),
+        _ => None,
     };
     let mut out = Zeroizing::new(vec![0; len]);
-    engine::Prk::new_less_safe(algorithm, &prk)
-        .expand(&[hkdf.info], Len(len))
-        .and_then(|okm| okm.fill(&mut out))
-        .map_err(|_| Code::AttributeValueInvalid.because("HKDF gives at most 255 hashes"))?;
-    Ok(out)
+    let done = match algorithm {
+        Some(algorithm) => engine::Prk::new_less_safe(algorithm, &prk)
+            .expand(&[hkdf.info], Len(len))
+            .and_then(|okm| okm.fill(&mut out))
+            .is_ok(),
+        None => with_hasher!(hkdf.hash, Hasher => {
+            hkdf::SimpleHkdf::<Hasher>::from_prk(&prk).is_ok_and(|prk| prk.expand(hkdf.info, &mut out).is_ok())
+        }),
+    };
+    if done { Ok(out) } else { Err(Code::AttributeValueInvalid.because("HKDF gives at most 255 hashes")) }
 }
 
 struct Len(usize);
@@ -161,11 +172,8 @@ impl engine::KeyType for Len {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::{Policy, Value};
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-    }
+    use crate::key::Policy;
+    use crate::testing::{self, hex};
 
     fn params(extract: bool, expand: bool, salt: Option<&str>, info: &str) -> Params {
         Params::Hkdf {
@@ -180,10 +188,7 @@ mod tests {
     }
 
     fn run(params: &Params, base: &[u8], request: &KeyRequest) -> Result<Vec<u8>> {
-        let value = Value::Secret(Zeroizing::new(base.to_vec()));
-        let key = Key { key_type: KeyType::HKDF, material: Material::Clear(Arc::new(value)), public: None };
-        let new = derive(params, &key, request)?;
-        Ok(secret::bytes(&Key { key_type: new.key_type, material: new.material, public: None })?.to_vec())
+        derive(params, &testing::secret(KeyType::HKDF, base), request).map(testing::bytes_of)
     }
 
     fn len(value_len: usize) -> KeyRequest {

@@ -8,12 +8,13 @@
 //! | [`key`] | what a key is to a mechanism: HSM-resident, clear, public; and what is asked of a new one |
 //! | [`operation`] | the traits that a session drives |
 //! | [`table`] | one row per mechanism; lists, flags and docs come from it |
+//! | [`digest`] | hashes, and taking up a saved digest |
 //! | [`residency`] | where a new key will live |
 //! | [`rsa`], [`ec`] | keys of these families: components, encodings, validation |
 //! | [`random`] | random bytes |
 //!
 //! A family is one file: its rows, the functions they name, their tests. Private families: `aes`, `aes_cbc`, `aes_gcm`,
-//! `digest`, `ecdh`, `ecdsa`, `hkdf`, `hmac`, `secret`; `padding` holds what has no key in it;
+//! `ecdh`, `ecdsa`, `hkdf`, `hmac`, `secret`; `padding` holds what has no key in it;
 //! `blockwise`, `collected` and `wrapping` are what ciphers of several families have in common.
 
 mod aes;
@@ -30,7 +31,7 @@ mod blockwise;
 pub mod ck;
 mod collected;
 mod combine;
-mod digest;
+pub mod digest;
 pub mod ec;
 mod ecdh;
 mod ecdsa;
@@ -50,6 +51,8 @@ pub mod residency;
 pub mod rsa;
 mod secret;
 pub mod table;
+#[cfg(test)]
+mod testing;
 mod wrapping;
 
 pub use error::{Error, Result};

@@ -75,6 +75,19 @@ pub trait DigestOp: Send {
 
     /// The digest of all parts.
     fn finish(self: Box<Self>) -> Result<Vec<u8>>;
+
+    /// The digest of a whole message.
+    fn digest(mut self: Box<Self>, message: &[u8]) -> Result<Vec<u8>> {
+        self.update(message)?;
+        self.finish()
+    }
+
+    /// The state so far, for [`crate::digest::restore`]; `None` where it cannot be saved. It holds the last bytes of the
+    /// message as they are, and whoever has it can go on with the message: it is as secret as the message (a key that
+    /// `C_DigestKey` added).
+    fn save(&self) -> Option<Zeroizing<Vec<u8>>> {
+        None
+    }
 }
 
 /// What one message of [`MessageOp`] has of its own: `CK_GCM_MESSAGE_PARAMS`, `CK_CCM_MESSAGE_PARAMS`.

@@ -66,12 +66,12 @@ pub fn secret(key_type: KeyType, len: usize, request: &KeyRequest, birth: Birth)
         .filter(|hmac| key_type == KeyType::GENERIC_SECRET || key_type == hmac.key)
         .filter(|hmac| (hmac.min..=hmac.max).contains(&len))
         .collect();
-    let possible = |kind: &MechanismType| fitting.iter().any(|hmac| hmac.mechanism == *kind);
+    let possible = |kind: &MechanismType| fitting.iter().any(|hmac| hmac.mechanisms.contains(kind));
     if request.allowed.as_ref().is_some_and(|allowed| !allowed.iter().all(possible)) {
         return Home::Clear("its allowed mechanisms are not all possible in the HSM with its length");
     }
     let facets: Vec<_> =
-        fitting.iter().filter(|hmac| allows(request, &[hmac.mechanism])).map(|hmac| hmac.facet).collect();
+        fitting.iter().filter(|hmac| allows(request, &hmac.mechanisms)).map(|hmac| hmac.facet).collect();
     if facets.is_empty() { Home::Clear("the HSM has no HMAC of its type with its length") } else { Home::Hsm(facets) }
 }
 
@@ -80,7 +80,8 @@ pub fn ec(request: &KeyRequest) -> Home {
     if request.extractable {
         return Home::Clear("it is extractable");
     }
-    let derive = request.derive && allows(request, &[MechanismType::ECDH1_DERIVE]);
+    let derive =
+        request.derive && allows(request, &[MechanismType::ECDH1_DERIVE, MechanismType::ECDH1_COFACTOR_DERIVE]);
     let sign = request.sign && allows(request, ECDSA);
     Home::Hsm(match (sign, derive) {
         (true, true) => vec![FacetKind::EcSign, FacetKind::EcDerive],
@@ -126,7 +127,8 @@ fn allows(request: &KeyRequest, kinds: &[MechanismType]) -> bool {
 /// An HMAC of the device and the lengths of its keys in bytes (semantics 6.9).
 struct DeviceHmac {
     facet: FacetKind,
-    mechanism: MechanismType,
+    /// Whole and cut.
+    mechanisms: [MechanismType; 2],
     key: KeyType,
     min: usize,
     max: usize,
@@ -135,21 +137,21 @@ struct DeviceHmac {
 const HMACS: &[DeviceHmac] = &[
     DeviceHmac {
         facet: FacetKind::HmacSha256,
-        mechanism: MechanismType::SHA256_HMAC,
+        mechanisms: [MechanismType::SHA256_HMAC, MechanismType::SHA256_HMAC_GENERAL],
         key: KeyType::SHA256_HMAC,
         min: 32,
         max: 64,
     },
     DeviceHmac {
         facet: FacetKind::HmacSha384,
-        mechanism: MechanismType::SHA384_HMAC,
+        mechanisms: [MechanismType::SHA384_HMAC, MechanismType::SHA384_HMAC_GENERAL],
         key: KeyType::SHA384_HMAC,
         min: 48,
         max: 128,
     },
     DeviceHmac {
         facet: FacetKind::HmacSha512,
-        mechanism: MechanismType::SHA512_HMAC,
+        mechanisms: [MechanismType::SHA512_HMAC, MechanismType::SHA512_HMAC_GENERAL],
         key: KeyType::SHA512_HMAC,
         min: 64,
         max: 128,
@@ -159,9 +161,14 @@ const HMACS: &[DeviceHmac] = &[
 const ECDSA: &[MechanismType] = &[
     MechanismType::ECDSA,
     MechanismType::ECDSA_SHA1,
+    MechanismType::ECDSA_SHA224,
     MechanismType::ECDSA_SHA256,
     MechanismType::ECDSA_SHA384,
     MechanismType::ECDSA_SHA512,
+    MechanismType::ECDSA_SHA3_224,
+    MechanismType::ECDSA_SHA3_256,
+    MechanismType::ECDSA_SHA3_384,
+    MechanismType::ECDSA_SHA3_512,
 ];
 
 const RSA_SIGN: &[MechanismType] = &[

@@ -20,9 +20,16 @@ pub(crate) const MAX_LEN: usize = 512;
 pub(crate) const GENERIC: &[KeyType] = &[
     KeyType::GENERIC_SECRET,
     KeyType::SHA_1_HMAC,
+    KeyType::SHA224_HMAC,
     KeyType::SHA256_HMAC,
     KeyType::SHA384_HMAC,
     KeyType::SHA512_HMAC,
+    KeyType::SHA512_224_HMAC,
+    KeyType::SHA512_256_HMAC,
+    KeyType::SHA3_224_HMAC,
+    KeyType::SHA3_256_HMAC,
+    KeyType::SHA3_384_HMAC,
+    KeyType::SHA3_512_HMAC,
     KeyType::HKDF,
 ];
 

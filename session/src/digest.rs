@@ -28,13 +28,12 @@ pub fn init(session: SessionHandle, mechanism: Argument<Option<Mechanism>>) -> R
 pub fn digest(session: SessionHandle, data: Argument<&[u8]>, room: Argument<Room>) -> Result<Reply> {
     let session = Library::current()?.sessions.get(session)?;
     let mut operations = session.operations();
-    let mut active = Active::take_whole(&mut operations.digest)?;
+    let active = Active::take_whole(&mut operations.digest)?;
     if let Some(reply) = room?.settled(active.run.digest_len()) {
         active.put_back(&mut operations.digest);
         return Ok(reply);
     }
-    active.run.update(data?)?;
-    active.run.finish().map(|digest| Reply::Bytes(Zeroizing::new(digest)))
+    active.run.digest(data?).map(|digest| Reply::Bytes(Zeroizing::new(digest)))
 }
 
 /// `C_DigestUpdate`.

@@ -20,7 +20,7 @@ pub(crate) fn digest_info(hash: Hash, digest: &[u8]) -> Zeroizing<Vec<u8>> {
 
 /// The hash and digest of a `DigestInfo` that is encoded as [`digest_info`] does.
 pub(crate) fn parse_digest_info(info: &[u8]) -> Option<(Hash, &[u8])> {
-    [Hash::Sha1, Hash::Sha224, Hash::Sha256, Hash::Sha384, Hash::Sha512].into_iter().find_map(|hash| {
+    HASHES.into_iter().find_map(|hash| {
         let digest = info.strip_prefix(prefix(hash))?;
         (digest.len() == hash.len()).then_some((hash, digest))
     })
@@ -29,22 +29,57 @@ pub(crate) fn parse_digest_info(info: &[u8]) -> Option<(Hash, &[u8])> {
 fn prefix(hash: Hash) -> &'static [u8] {
     match hash {
         Hash::Sha1 => &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14],
-        Hash::Sha224 => &SHA2_224,
-        Hash::Sha256 => &SHA2_256,
-        Hash::Sha384 => &SHA2_384,
-        Hash::Sha512 => &SHA2_512,
+        Hash::Sha224 => const { &nist(0x04, 28) },
+        Hash::Sha256 => const { &nist(0x01, 32) },
+        Hash::Sha384 => const { &nist(0x02, 48) },
+        Hash::Sha512 => const { &nist(0x03, 64) },
+        Hash::Sha512_224 => const { &nist(0x05, 28) },
+        Hash::Sha512_256 => const { &nist(0x06, 32) },
+        Hash::Sha3_224 => const { &nist(0x07, 28) },
+        Hash::Sha3_256 => const { &nist(0x08, 32) },
+        Hash::Sha3_384 => const { &nist(0x09, 48) },
+        Hash::Sha3_512 => const { &nist(0x0a, 64) },
     }
 }
 
-const SHA2_224: [u8; 19] = sha2_prefix(0x2d, 0x04, 0x1c);
-const SHA2_256: [u8; 19] = sha2_prefix(0x31, 0x01, 0x20);
-const SHA2_384: [u8; 19] = sha2_prefix(0x41, 0x02, 0x30);
-const SHA2_512: [u8; 19] = sha2_prefix(0x51, 0x03, 0x40);
-
-/// id-sha224, id-sha256, ... are 2.16.840.1.101.3.4.2.`last`, with NULL parameters.
-const fn sha2_prefix(outer: u8, last: u8, len: u8) -> [u8; 19] {
-    [0x30, outer, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, last, 0x05, 0x00, 0x04, len]
+/// id-sha224, id-sha3-256, ... are 2.16.840.1.101.3.4.2.`last`, with NULL parameters (RFC 8017, B.1; RFC 9688, 2).
+const fn nist(last: u8, len: u8) -> [u8; 19] {
+    [
+        0x30,
+        17 + len,
+        0x30,
+        0x0d,
+        0x06,
+        0x09,
+        0x60,
+        0x86,
+        0x48,
+        0x01,
+        0x65,
+        0x03,
+        0x04,
+        0x02,
+        last,
+        0x05,
+        0x00,
+        0x04,
+        len,
+    ]
 }
+
+const HASHES: [Hash; 11] = [
+    Hash::Sha1,
+    Hash::Sha224,
+    Hash::Sha256,
+    Hash::Sha384,
+    Hash::Sha512,
+    Hash::Sha512_224,
+    Hash::Sha512_256,
+    Hash::Sha3_224,
+    Hash::Sha3_256,
+    Hash::Sha3_384,
+    Hash::Sha3_512,
+];
 
 /// EMSA-PKCS1-v1_5 without the `DigestInfo`: `00 || 01 || FF.. || 00 || data`, `len` bytes.
 pub(crate) fn pad_signature(data: &[u8], len: usize) -> Result<Zeroizing<Vec<u8>>> {

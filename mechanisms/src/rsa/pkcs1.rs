@@ -78,12 +78,12 @@ impl SignatureScheme for Scheme {
         };
         let (verify, sign): (_, Option<&'static dyn engine::RsaEncoding>) = match hash {
             Hash::Sha1 => (&engine::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, None),
-            Hash::Sha224 => return None,
             Hash::Sha256 => (&engine::RSA_PKCS1_2048_8192_SHA256, Some(&engine::RSA_PKCS1_SHA256)),
             Hash::Sha384 => (&engine::RSA_PKCS1_2048_8192_SHA384, Some(&engine::RSA_PKCS1_SHA384)),
             Hash::Sha512 => (&engine::RSA_PKCS1_2048_8192_SHA512, Some(&engine::RSA_PKCS1_SHA512)),
+            _ => return None,
         };
-        let digest = aws_lc_rs::digest::Digest::import_less_safe(digest, hash.engine()).ok()?;
+        let digest = aws_lc_rs::digest::Digest::import_less_safe(digest, hash.engine()?).ok()?;
         Some(Known { digest, verify, sign })
     }
 }

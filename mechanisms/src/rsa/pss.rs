@@ -98,12 +98,12 @@ impl SignatureScheme for Scheme {
             return None;
         }
         let (verify, sign): (_, &'static dyn engine::RsaEncoding) = match self.hash {
-            Hash::Sha1 | Hash::Sha224 => return None,
             Hash::Sha256 => (&engine::RSA_PSS_2048_8192_SHA256, &engine::RSA_PSS_SHA256),
             Hash::Sha384 => (&engine::RSA_PSS_2048_8192_SHA384, &engine::RSA_PSS_SHA384),
             Hash::Sha512 => (&engine::RSA_PSS_2048_8192_SHA512, &engine::RSA_PSS_SHA512),
+            _ => return None,
         };
-        let digest = aws_lc_rs::digest::Digest::import_less_safe(message, self.hash.engine()).ok()?;
+        let digest = aws_lc_rs::digest::Digest::import_less_safe(message, self.hash.engine()?).ok()?;
         Some(Known { digest, verify, sign: Some(sign) })
     }
 }
