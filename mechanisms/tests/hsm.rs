@@ -1,150 +1,21 @@
 //! Every mechanism with keys in the (emulated) HSM, in both dialects: made there, imported, used, refused. What the
 //! HSM computes is checked outside: with AWS-LC, or the same mechanism on a clear key of the same value.
 
-use std::fmt;
+mod common;
+
 use std::sync::Arc;
 
 use aws_lc_rs::signature as engine;
 use mechanisms::ck::{KeyType, MechanismType};
-use mechanisms::error::{Code, Result};
-use mechanisms::key::{Key, KeyRequest, Material, NewKey, Origin, Policy, PublicKey, Residency, Value};
+use mechanisms::error::Code;
+use mechanisms::key::{Key, KeyRequest, Material, NewKey, Origin, Policy, PublicKey, Residency};
 use mechanisms::params::Params;
-use mechanisms::table::{self, Derivation, Derived};
-use mechanisms::{ec, import, rsa};
-use parking_lot::Mutex;
-use transport::emulator::{Config, Emulator, Kind, Options};
-use transport::partition::{Curve, Durable, Partition, PartitionBlobs, PartitionSecrets};
+use mechanisms::{ec, rsa, table};
+use transport::emulator::Kind;
+use transport::partition::Curve;
 use zeroize::Zeroizing;
 
-/// Blobs in memory.
-#[derive(Debug, Default)]
-struct Memory(Mutex<PartitionBlobs>);
-
-impl Durable for Memory {
-    fn exclusively(
-        &self,
-        provision: &mut dyn FnMut(
-            &mut PartitionBlobs,
-            &mut dyn FnMut(&PartitionBlobs) -> transport::Result<()>,
-        ) -> transport::Result<()>,
-    ) -> transport::Result<()> {
-        let mut blobs = self.0.lock().clone();
-        provision(&mut blobs, &mut |changed| {
-            *self.0.lock() = changed.clone();
-            Ok(())
-        })
-    }
-}
-
-/// A provisioned emulated partition, and the folder that it lives in.
-struct Hsm {
-    partition: Arc<Partition>,
-    _folder: tempfile::TempDir,
-}
-
-impl fmt::Debug for Hsm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Hsm")
-    }
-}
-
-impl Hsm {
-    fn new(kind: Kind) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let config = Config { folder: folder.path().to_owned(), options: Options { kind, ..Options::default() } };
-        let secrets = PartitionSecrets {
-            id: [1; 16],
-            pin: Zeroizing::new([2; 16]),
-            bk3: Zeroizing::new([3; 48]),
-            pota: Zeroizing::new([4; 48]),
-        };
-        let partition = Arc::new(Partition::new(Emulator::open(config).unwrap(), secrets, Arc::<Memory>::default()));
-        partition.connect().unwrap();
-        Self { partition, _folder: folder }
-    }
-
-    fn generate(&self, kind: MechanismType, request: &KeyRequest) -> Result<NewKey> {
-        let row = table::row(kind).unwrap();
-        row.generate.or(row.generate_pair).unwrap()(&Params::None, request, &self.partition)
-    }
-
-    fn import(&self, value: Value, request: &KeyRequest) -> Result<NewKey> {
-        import(value, request, Some(&self.partition))
-    }
-}
-
-/// Runs a test in both dialects.
-fn on_both(test: impl Fn(&Hsm)) {
-    for kind in [Kind::Virtual, Kind::Physical] {
-        test(&Hsm::new(kind));
-    }
-}
-
-fn key(new: &NewKey) -> Key {
-    Key { key_type: new.key_type, material: new.material.clone(), public: new.public.clone().map(Arc::new) }
-}
-
-fn public(new: &NewKey) -> Key {
-    let public = Arc::new(new.public.clone().unwrap());
-    Key { key_type: new.key_type, material: Material::Public(public), public: None }
-}
-
-fn clear_secret(key_type: KeyType, bytes: &[u8]) -> Key {
-    let value = Value::Secret(Zeroizing::new(bytes.to_vec()));
-    Key { key_type, material: Material::Clear(Arc::new(value)), public: None }
-}
-
-fn secret(bytes: &[u8]) -> Value {
-    Value::Secret(Zeroizing::new(bytes.to_vec()))
-}
-
-fn sign(kind: MechanismType, params: &Params, key: &Key, message: &[u8]) -> Result<Vec<u8>> {
-    let row = table::row(kind).unwrap();
-    row.accepts(key)?;
-    let op = row.sign.unwrap()(params, key)?;
-    let len = op.signature_len();
-    let signature = op.sign(message)?;
-    assert_eq!(signature.len(), len);
-    Ok(signature)
-}
-
-fn verify(kind: MechanismType, params: &Params, key: &Key, message: &[u8], signature: &[u8]) -> Result<()> {
-    table::row(kind).unwrap().verify.unwrap()(params, key)?.verify(message, signature)
-}
-
-fn encrypt(kind: MechanismType, params: &Params, key: &Key, message: &[u8]) -> Result<Vec<u8>> {
-    let mut out = Zeroizing::default();
-    table::row(kind).unwrap().encrypt.unwrap()(params, key)?.whole(message, &mut out)?;
-    Ok(out.to_vec())
-}
-
-fn decrypt(kind: MechanismType, params: &Params, key: &Key, message: &[u8]) -> Result<Vec<u8>> {
-    let mut out = Zeroizing::default();
-    table::row(kind).unwrap().decrypt.unwrap()(params, key)?.whole(message, &mut out)?;
-    Ok(out.to_vec())
-}
-
-fn derive(kind: MechanismType, params: &Params, key: &Key, request: &KeyRequest) -> Result<NewKey> {
-    let from = Derivation { params, base: key, others: &[], request, partition: None };
-    match table::row(kind).unwrap().derive.unwrap()(&from)? {
-        Derived::Key(new) => Ok(new),
-        other => panic!("{other:?}"),
-    }
-}
-
-/// A request with the usages named.
-fn asking(words: &str) -> KeyRequest {
-    let has = |word| words.split(' ').any(|w| w == word);
-    KeyRequest {
-        sign: has("sign"),
-        decrypt: has("decrypt"),
-        derive: has("derive"),
-        extractable: has("extractable"),
-        token: true,
-        sensitive: true,
-        ..KeyRequest::default()
-    }
-}
+use common::{Hsm, asking, clear_secret, decrypt, derive, encrypt, key, on_both, public, secret, sign, verify};
 
 fn pss(hash: MechanismType, mgf: u64, salt_len: u64) -> Params {
     Params::Pss { hash, mgf, salt_len }
