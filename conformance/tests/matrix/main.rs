@@ -4,6 +4,7 @@
 
 mod cases;
 mod keys;
+mod oracle;
 mod refusals;
 mod uses;
 
@@ -33,6 +34,15 @@ fn under_policy_strict_too() {
     }
 }
 
+#[test]
+fn openssl_agrees_at_every_length() {
+    isolated_under("openssl_agrees_at_every_length", &[], &[], |token| {
+        if token.module.kind() == Kind::Azihsm {
+            told(&oracle::differences(&Bench::new(Policy::Standard)));
+        }
+    });
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Policy {
     Standard,
@@ -50,6 +60,15 @@ struct Bench {
 }
 
 impl Bench {
+    /// In the process of a test that [`isolated_under`] runs.
+    fn new(policy: Policy) -> Self {
+        let raw = Raw::load(Module::under_test().path());
+        let slot = token::token_slot(&raw).expect("the token");
+        let session = token::open(&raw, slot).expect("a session");
+        token::login(&raw, session).expect("the user logs in");
+        Self { raw, slot, session, policy, nonces: Cell::default(), data_len: Cell::default() }
+    }
+
     /// Twelve bytes that were not there before.
     fn nonce(&self) -> [u8; 12] {
         self.nonces.set(self.nonces.get() + 1);
@@ -101,11 +120,7 @@ fn check(kind: Kind, policy: Policy) {
     if kind == Kind::SoftHsm {
         return;
     }
-    let raw = Raw::load(Module::under_test().path());
-    let slot = token::token_slot(&raw).expect("the token");
-    let session = token::open(&raw, slot).expect("a session");
-    token::login(&raw, session).expect("the user logs in");
-    let bench = Bench { raw, slot, session, policy, nonces: Cell::default(), data_len: Cell::default() };
+    let bench = Bench::new(policy);
     let listed = bench.mechanisms();
     let mut failures = Vec::new();
     for kind in &listed {
@@ -128,5 +143,10 @@ fn check(kind: Kind, policy: Policy) {
         failures.extend(stale.map(|case| format!("{:#x} has a case and is not listed", case.kind)));
     }
     failures.extend(refusals::unlisted(&bench));
+    told(&failures);
+}
+
+#[track_caller]
+fn told(failures: &[String]) {
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }

@@ -382,7 +382,7 @@ impl MessageParameter {
 }
 
 /// Asks for the length, then for the answer.
-fn in_room(mut call: impl FnMut(*mut CK_BYTE, *mut CK_ULONG) -> CK_RV) -> Result<Vec<u8>> {
+pub(crate) fn in_room(mut call: impl FnMut(*mut CK_BYTE, *mut CK_ULONG) -> CK_RV) -> Result<Vec<u8>> {
     let mut len = 0;
     answered(call(null_mut(), &raw mut len), "size query")?;
     let mut room = vec![0; usize::try_from(len).expect("a length")];
