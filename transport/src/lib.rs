@@ -7,6 +7,7 @@
 //! | [`emulator`] | the carrier that answers frames in this process as the firmware does |
 //! | [`node`] | the carrier over the Linux device nodes `/dev/azihsm<N>` |
 //! | [`partition`] | one live HSM partition: ceremony, device session, live keys; key ids stop here |
+//! | [`raw_rsa`] | RSA without padding, for keys outside the HSM |
 //!
 //! Sources: `protocol/ddi-wire.md` ("wire") and `protocol/device-semantics.md` ("semantics").
 
@@ -16,5 +17,6 @@ pub mod emulator;
 mod error;
 pub mod node;
 pub mod partition;
+pub mod raw_rsa;
 
 pub use error::{Error, Result};

@@ -34,7 +34,7 @@ mod ops_mac;
 mod ops_rsa;
 mod options;
 mod partition;
-mod raw;
+pub(crate) mod raw;
 mod state_file;
 mod store;
 mod unwrapping;

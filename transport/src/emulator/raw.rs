@@ -1,6 +1,7 @@
 //! The two things that the engine's safe crate lacks: RSA without padding on keys of any form, and AES-256-XTS.
 //!
-//! Everything else of the emulator goes through `aws-lc-rs`; this is the only file that calls AWS-LC itself.
+//! Everything else goes through `aws-lc-rs`; this is the only file that calls AWS-LC itself. `crate::raw_rsa` gives its
+//! RSA to the layer above.
 
 #![expect(unsafe_code, reason = "aws-lc-rs offers neither raw RSA, nor RSA keys without CRT values, nor XTS")]
 
@@ -171,7 +172,7 @@ impl RsaKey {
         Ok([p, q, dp, dq, n1q, n2p])
     }
 
-    /// `input ^ d mod n`. `input` and the result are big-endian and as long as the modulus; the input is below it.
+    /// `input ^ d mod n`. `input` and the result are big-endian and as long as the modulus; 1 < input < n - 1.
     pub(crate) fn private_op(&self, input: &[u8]) -> Result<Zeroizing<Vec<u8>>, Refused> {
         if input.len() != self.modulus.len() {
             return Err(Refused);
@@ -220,6 +221,59 @@ impl RsaKey {
         }
         out.truncate(len);
         Ok(out)
+    }
+}
+
+/// An RSA public key. `Send + Sync` as [`RsaKey`] is.
+pub(crate) struct RsaPublic {
+    rsa: NonNull<lc::RSA>,
+    len: usize,
+}
+
+// SAFETY: as for `RsaKey`.
+unsafe impl Send for RsaPublic {}
+// SAFETY: as for `RsaKey`; no method here mutates.
+unsafe impl Sync for RsaPublic {}
+
+impl Drop for RsaPublic {
+    fn drop(&mut self) {
+        // SAFETY: `rsa` came from RSA_new_public_key, and this is its only release.
+        unsafe { lc::RSA_free(self.rsa.as_ptr()) }
+    }
+}
+
+impl RsaPublic {
+    /// The key of modulus and exponent, big-endian; AWS-LC wants both odd, the exponent of 2 to 33 bits.
+    pub(crate) fn new(n: &[u8], e: &[u8]) -> Result<Self, Refused> {
+        let (n, e) = (Bn::from_be(n)?, Bn::from_be(e)?);
+        // SAFETY: both numbers live over the call, which copies them.
+        let rsa = NonNull::new(unsafe { lc::RSA_new_public_key(n.ptr(), e.ptr()) }).ok_or_else(forget_errors)?;
+        // SAFETY: `rsa` is a live key.
+        let len = unsafe { lc::RSA_size(rsa.as_ptr()) } as usize;
+        Ok(Self { rsa, len })
+    }
+
+    /// `input ^ e mod n`. `input` and the result are big-endian and as long as the modulus; the input is below it.
+    pub(crate) fn public_op(&self, input: &[u8]) -> Result<Zeroizing<Vec<u8>>, Refused> {
+        if input.len() != self.len {
+            return Err(Refused);
+        }
+        let mut out = Zeroizing::new(vec![0; self.len]);
+        let mut len = 0;
+        // SAFETY: `out` has room for `max_out` bytes, `input` is readable for its length; the key is not changed but for
+        // its cached Montgomery values, under a lock.
+        let done = unsafe {
+            lc::RSA_encrypt(
+                self.rsa.as_ptr(),
+                &raw mut len,
+                out.as_mut_ptr(),
+                out.len(),
+                input.as_ptr(),
+                input.len(),
+                lc::RSA_NO_PADDING,
+            )
+        };
+        if done != 1 || len != out.len() { Err(forget_errors()) } else { Ok(out) }
     }
 }
 
@@ -465,6 +519,24 @@ mod tests {
         let plain = RsaKey::from_exponents(key.modulus(), &e, &key.private_exponent().unwrap()).unwrap();
         assert_eq!(plain.private_op(&message).unwrap(), signed);
         assert_eq!(plain.device_crt().unwrap_err(), Refused);
+    }
+
+    #[test]
+    fn the_public_operation_undoes_the_private_one() {
+        let key = RsaKey::generate(2048).unwrap();
+        let public = RsaPublic::new(key.modulus(), &key.exponent()).unwrap();
+        for message in [[vec![0; 255], vec![2]].concat(), [vec![0], vec![0xa5; 255]].concat()] {
+            let powered = key.private_op(&message).unwrap();
+            assert_eq!(*public.public_op(&powered).unwrap(), message);
+        }
+        let one = [vec![0; 255], vec![1]].concat();
+        assert_eq!(*public.public_op(&one).unwrap(), one);
+        assert!(key.private_op(&one).is_err(), "AWS-LC takes what the device takes");
+        assert!(public.public_op(key.modulus()).is_err(), "not below the modulus");
+        assert!(public.public_op(&[1; 255]).is_err());
+        for e in [&[1][..], &[2], &[4, 0, 0, 0, 1]] {
+            assert!(RsaPublic::new(key.modulus(), e).is_err());
+        }
     }
 
     #[test]

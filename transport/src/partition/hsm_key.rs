@@ -1,8 +1,10 @@
 //! A key whose value lives in the HSM: masked blobs per facet, and how to make a facet that has none yet.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use aws_lc_rs::digest;
+use zeroize::Zeroizing;
 
 use super::FacetKind;
 use crate::{Error, Result};
@@ -12,14 +14,33 @@ use crate::{Error, Result};
 pub(super) type Fingerprint = [u8; 32];
 
 /// A key whose value lives in the HSM: its facets as masked blobs, and how to make a missing facet inside the device.
-/// Immutable, `Send + Sync`; holds nothing secret (semantics 2.7).
+/// Immutable but for its memo, `Send + Sync`; holds no key value (semantics 2.7).
 #[derive(Clone, PartialEq, Eq)]
 pub struct HsmKey {
     facets: Vec<Facet>,
     recipe: Option<Recipe>,
     /// The names of the facets that come from the recipe: needed for every use, so not hashed for every use.
     derived: Vec<(FacetKind, Fingerprint)>,
+    memo: Memo,
 }
+
+/// A secret that the layer above computed with the key once and needs for each use; not part of the key.
+#[derive(Default)]
+struct Memo(OnceLock<Zeroizing<[u8; 32]>>);
+
+impl Clone for Memo {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Memo {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Memo {}
 
 /// One device key as a masked blob.
 #[derive(Clone, PartialEq, Eq)]
@@ -61,7 +82,19 @@ impl HsmKey {
     fn of(facets: Vec<Facet>, recipe: Option<Recipe>) -> Self {
         let kinds = recipe.iter().flat_map(|recipe| recipe.kinds.iter().map(|kind| (*kind, recipe.fingerprint(*kind))));
         let derived = kinds.filter(|(kind, _)| facets.iter().all(|facet| facet.kind != *kind)).collect();
-        Self { facets, recipe, derived }
+        Self { facets, recipe, derived, memo: Memo::default() }
+    }
+
+    /// A secret that `make` computes with the key, once for this object's life in memory.
+    pub fn memo<E>(
+        &self,
+        make: impl FnOnce() -> std::result::Result<Zeroizing<[u8; 32]>, E>,
+    ) -> std::result::Result<&[u8; 32], E> {
+        if let Some(memo) = self.memo.0.get() {
+            return Ok(memo);
+        }
+        let secret = make()?;
+        Ok(self.memo.0.get_or_init(|| secret))
     }
 
     /// The bytes to store: format version, protocol id, facets, recipe. Stable over releases.
@@ -281,6 +314,16 @@ mod tests {
         assert!(matches!(key.source(FacetKind::AesGcm), Ok((_, Source::Recipe(_)))));
         assert!(matches!(key.source(FacetKind::AesXts), Err(Error::NoFacet(FacetKind::AesXts))));
         assert!(key.can(FacetKind::AesGcm) && !key.can(FacetKind::EcSign));
+    }
+
+    #[test]
+    fn a_memo_is_made_once_and_is_not_part_of_the_key() {
+        let key = HsmKey::new(vec![(FacetKind::RsaDecrypt, vec![1])], None);
+        assert_eq!(key.memo(|| Err(7)), Err(7));
+        assert_eq!(key.memo(|| Ok::<_, ()>(Zeroizing::new([1; 32]))), Ok(&[1; 32]));
+        assert_eq!(key.memo(|| Err(7)), Ok(&[1; 32]));
+        assert_eq!(HsmKey::decode(&key.encode()).unwrap(), key);
+        assert_eq!(key.clone().memo(|| Err(7)), Err(7));
     }
 
     #[test]
