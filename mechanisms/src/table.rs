@@ -177,6 +177,12 @@ impl Row {
         }
     }
 
+    /// Whether policy strict has it. It refuses keys that the library makes, and keys outside the HSM (design 4), without
+    /// which a mechanism that runs in the library has no key to run with.
+    pub fn is_strict(&self) -> bool {
+        !self.made_in_library && (self.hardware || self.keys.is_empty())
+    }
+
     /// `CKR_KEY_TYPE_INCONSISTENT` unless this mechanism takes keys of `key`'s type.
     pub fn accepts(&self, key: &Key) -> Result<()> {
         if self.keys.contains(&key.key_type) {
@@ -282,10 +288,12 @@ pub fn row(kind: MechanismType) -> Option<&'static Row> {
     rows().find(|row| row.kind == kind)
 }
 
-/// The README's table: mechanism, section, functions, key types, sizes, where the private or secret step runs.
+/// The README's table: mechanism, section, functions, key types, sizes, where its keys may live, whether policy strict
+/// has it.
 pub fn markdown() -> String {
-    let mut out =
-        String::from("| Mechanism | Section | Functions | Keys | Sizes | Runs in |\n|---|---|---|---|---|---|\n");
+    let mut out = String::from(
+        "| Mechanism | Section | Functions | Keys | Sizes | Residency | Strict |\n|---|---|---|---|---|---|---|\n",
+    );
     for row in rows() {
         let functions: Vec<_> = row.functions().collect();
         let keys: Vec<_> = row.keys.iter().map(|key| format!("`{key:?}`")).collect();
@@ -296,10 +304,19 @@ pub fn markdown() -> String {
             (0, 0) => String::new(),
             (min, max) => format!("{min} to {max} {unit}"),
         };
-        let place = if row.hardware { "HSM; library for sealed keys" } else { "library" };
+        let residency = match (row.keys.is_empty(), row.hardware) {
+            (true, _) => "",
+            (false, true) => "HSM, sealed",
+            (false, false) => "sealed",
+        };
+        let strict = if row.is_strict() { "yes" } else { "no" };
         let (functions, keys) = (functions.join(", "), keys.join(", "));
         // Writing to a String cannot fail.
-        let _ = writeln!(out, "| `{:?}` | {} | {functions} | {keys} | {sizes} | {place} |", row.kind, row.section);
+        let _ = writeln!(
+            out,
+            "| `{:?}` | {} | {functions} | {keys} | {sizes} | {residency} | {strict} |",
+            row.kind, row.section
+        );
     }
     out
 }
@@ -350,7 +367,7 @@ mod tests {
         let text = markdown();
         assert_eq!(text.lines().count(), rows().count() + 2);
         assert!(
-            text.contains("| `CKM_AES_CBC` | 6.10.5 | encrypt, decrypt | `CKK_AES` | 16 to 32 bytes | HSM"),
+            text.contains("| `CKM_ECDSA` | 6.3.12 | sign, verify | `CKK_EC` | 256 to 521 bits | HSM, sealed | yes |"),
             "{text}"
         );
     }

@@ -278,9 +278,7 @@ fn token(config: &Config, folder: PathBuf, open: Opener) -> Arc<Token> {
 }
 
 fn allowed(row: &Row, policy: Policy) -> bool {
-    // What policy strict refuses (design 4): keys that the library makes, and keys outside the HSM, without which a
-    // mechanism that runs in the library has no key to run with.
-    policy == Policy::Standard || (!row.made_in_library && (row.hardware || row.keys.is_empty()))
+    policy == Policy::Standard || row.is_strict()
 }
 
 fn token_flags(facts: &Facts) -> u64 {
