@@ -81,6 +81,7 @@ codes! {
     PublicKeyInvalid = CKR_PUBLIC_KEY_INVALID,
     RandomSeedNotSupported = CKR_RANDOM_SEED_NOT_SUPPORTED,
     SavedStateInvalid = CKR_SAVED_STATE_INVALID,
+    SessionAsyncNotSupported = CKR_SESSION_ASYNC_NOT_SUPPORTED,
     SessionClosed = CKR_SESSION_CLOSED,
     SessionCount = CKR_SESSION_COUNT,
     SessionExists = CKR_SESSION_EXISTS,

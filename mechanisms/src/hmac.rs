@@ -215,6 +215,14 @@ impl Mac {
         Ok(())
     }
 
+    /// The message so far of a key in the HSM, which is computed over at the end; the state of AWS-LC cannot be saved.
+    fn collected(&self) -> Option<&[u8]> {
+        match &self.state {
+            State::Hsm { message, .. } => Some(message),
+            State::Clear(_) => None,
+        }
+    }
+
     fn finish(self) -> Result<Vec<u8>> {
         let mut tag = match self.state {
             State::Clear(hmac) => hmac.finish().to_vec(),
@@ -240,6 +248,10 @@ impl SignOp for Mac {
     fn finish(self: Box<Self>) -> Result<Vec<u8>> {
         (*self).finish()
     }
+
+    fn collected(&self) -> Option<&[u8]> {
+        self.collected()
+    }
 }
 
 impl VerifyOp for Mac {
@@ -253,6 +265,10 @@ impl VerifyOp for Mac {
         }
         let computed = (*self).finish()?;
         if bool::from(computed.ct_eq(signature)) { Ok(()) } else { Err(Code::SignatureInvalid.into()) }
+    }
+
+    fn collected(&self) -> Option<&[u8]> {
+        self.collected()
     }
 }
 

@@ -17,6 +17,12 @@ pub trait SignOp: Send {
     /// The signature over all parts.
     fn finish(self: Box<Self>) -> Result<Vec<u8>>;
 
+    /// The parts so far, where collecting them is all that was done: the state that the token gives out, to be taken up by
+    /// [`SignOp::update`] on a new operation with the same key. `None` where it cannot be saved.
+    fn collected(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// The signature over a whole message.
     fn sign(mut self: Box<Self>, message: &[u8]) -> Result<Vec<u8>> {
         self.update(message)?;
@@ -31,6 +37,11 @@ pub trait VerifyOp: Send {
 
     /// Checks the signature over all parts.
     fn finish(self: Box<Self>, signature: &[u8]) -> Result<()>;
+
+    /// As [`SignOp::collected`].
+    fn collected(&self) -> Option<&[u8]> {
+        None
+    }
 
     /// Checks the signature over a whole message.
     fn verify(mut self: Box<Self>, message: &[u8], signature: &[u8]) -> Result<()> {

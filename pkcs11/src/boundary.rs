@@ -13,7 +13,7 @@ use session::{Code, Error, Result};
 ///
 /// ```text
 /// entry_points! {
-///     /// `C_Sign` (PKCS#11 v3.1, 5.13.2).
+///     /// `C_Sign` (PKCS#11 v3.2, 5.13.2).
 ///     Session(hSession) => fn C_Sign(hSession: CK_SESSION_HANDLE, pData: CK_BYTE_PTR, ..) { body }
 ///     Session(hSession) => fn C_GetOperationState(..);
 /// }

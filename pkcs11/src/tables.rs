@@ -1,4 +1,4 @@
-//! The function lists and the interfaces that name them (PKCS#11 v3.1, 5.4.4 to 5.4.6).
+//! The function lists and the interfaces that name them (PKCS#11 v3.2, 5.4.4 to 5.4.6).
 //!
 //! The names stand here once. That a list is complete and that every function has the header's prototype is checked by
 //! the compiler: the lists are structure literals of the header's types.

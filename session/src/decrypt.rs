@@ -47,6 +47,6 @@ pub fn finish(session: SessionHandle, room: Argument<Room>) -> Result<Reply> {
     place(&mut operations).finish(room)
 }
 
-fn place(operations: &mut Operations) -> Place<'_> {
-    Place { active: &mut operations.decrypt, unfit: Some(&mut operations.unfit) }
+pub(crate) fn place(operations: &mut Operations) -> Place<'_> {
+    Place { active: &mut operations.decrypt, unfit: Some(&mut operations.unfit), judges_first: false }
 }

@@ -47,6 +47,6 @@ pub fn finish(session: SessionHandle, room: Argument<Room>) -> Result<Reply> {
     place(&mut operations).finish(room)
 }
 
-fn place(operations: &mut Operations) -> Place<'_> {
-    Place { active: &mut operations.encrypt, unfit: None }
+pub(crate) fn place(operations: &mut Operations) -> Place<'_> {
+    Place { active: &mut operations.encrypt, unfit: None, judges_first: false }
 }

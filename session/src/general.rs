@@ -4,8 +4,7 @@ use crate::call::SessionHandle;
 use crate::config::{self, Config};
 use crate::library::Library;
 use crate::log::{self, Level};
-use crate::sessions::{self, SessionMap};
-use crate::{Code, Result, slot};
+use crate::{Code, Result, sessions};
 
 /// `CK_C_INITIALIZE_ARGS`, parsed.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,16 +54,17 @@ pub fn initialize(arguments: Option<Arguments>) -> Result<()> {
             Code::GeneralError.because(format_args!("configuration: {flaw}"))
         })?;
         log::configure(config.log_level, &config.log_target);
-        let slots = slot::configured(&config);
-        let (count, state) = (slots.len(), config.state.display());
+        let library = Library::new(config);
+        let (count, state) = (library.slots.len(), library.config.state.display());
         log::event(Level::Info, format_args!("version {VERSION}, {count} slots, state in {state}"));
-        Ok(Library { slots, sessions: SessionMap::default(), config })
+        Ok(library)
     })
 }
 
 /// `C_Finalize`. Calls that other threads are in the middle of end as they would have (the standard leaves it undefined).
 pub fn finalize() -> Result<()> {
     let library = Library::uninstall()?;
+    library.ending.end();
     library.sessions.close_all(None);
     for slot in &library.slots {
         slot.token.log_out();

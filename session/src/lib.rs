@@ -1,7 +1,8 @@
 //! The token: what an application sees between the C functions and the mechanisms.
 //!
 //! One file per chapter of the standard's functions, named as in `pkcs11/entry`: [`general`], [`slot`], [`sessions`],
-//! [`login`], [`object`], [`encrypt`], [`decrypt`], [`digest`], [`sign`], [`verify`], [`key`], [`random`]. Behind them:
+//! [`login`], [`object`], [`encrypt`], [`decrypt`], [`digest`], [`sign`], [`verify`], [`dual`],
+//! [`state`], [`key`], [`random`]. Behind them:
 //!
 //! | Room | What it is |
 //! |---|---|
@@ -20,6 +21,7 @@ pub mod call;
 pub mod config;
 pub mod decrypt;
 pub mod digest;
+pub mod dual;
 pub mod encrypt;
 pub mod general;
 pub mod key;
@@ -33,6 +35,7 @@ pub mod random;
 pub mod sessions;
 pub mod sign;
 pub mod slot;
+pub mod state;
 mod store;
 pub mod token;
 pub mod verify;

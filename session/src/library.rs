@@ -1,6 +1,6 @@
 //! The one initialised library of this process.
 
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use once_cell::race::OnceBox;
 use parking_lot::RwLock;
@@ -8,7 +8,8 @@ use parking_lot::RwLock;
 use crate::call::SlotId;
 use crate::config::Config;
 use crate::sessions::SessionMap;
-use crate::slot::Slot;
+use crate::slot::{self, Slot};
+use crate::state::StateKey;
 use crate::{Code, Result};
 
 /// What `C_Initialize` made: `Send + Sync`, shared by all threads of the process.
@@ -20,9 +21,44 @@ pub struct Library {
     pub slots: Vec<Arc<Slot>>,
     /// The open sessions of this process.
     pub sessions: SessionMap,
+    /// What seals the operation states that leave the token.
+    pub state_key: StateKey,
+    /// Ends with the library; whoever waits for it keeps nothing else alive.
+    pub(crate) ending: Arc<Ending>,
+}
+
+/// The end of a library, which `C_WaitForSlotEvent` waits for. Of the standard library, whose locks have no state that a
+/// fork could leave behind.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    ended: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Ending {
+    /// Returns when the library has ended.
+    pub(crate) fn wait(&self) {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        while !*ended {
+            ended = self.changed.wait(ended).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// The library has ended.
+    pub(crate) fn end(&self) {
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.changed.notify_all();
+    }
 }
 
 impl Library {
+    /// A library with the slots of a configuration, and no session.
+    pub(crate) fn new(config: Config) -> Self {
+        let slots = slot::configured(&config);
+        let (sessions, state_key, ending) = (SessionMap::default(), StateKey::default(), Arc::default());
+        Self { config, slots, sessions, state_key, ending }
+    }
+
     /// The library, where this process has initialised it and not finalised it since; else
     /// `CKR_CRYPTOKI_NOT_INITIALIZED`, which is also the answer in a forked child of a process that had.
     pub fn current() -> Result<Arc<Self>> {
@@ -112,7 +148,7 @@ mod tests {
             durability: Durability::Power,
             emulator: transport::emulator::Options::default(),
         };
-        Library { slots: crate::slot::configured(&config), sessions: SessionMap::default(), config }
+        Library::new(config)
     }
 
     /// The place is one for the process: this is the only test here that uses it.

@@ -32,6 +32,20 @@ pub(crate) struct Active<T: ?Sized> {
     awaits_user: bool,
     /// Whether it uses a key that only the logged-in user may see, or whose value takes a login.
     private: bool,
+    /// What it was initialised with, where its state may be saved.
+    source: Option<Source>,
+}
+
+/// What an operation was initialised with: what is needed to begin it again.
+pub(crate) struct Source {
+    pub(crate) mechanism: Mechanism,
+    pub(crate) key: Option<Arc<Object>>,
+}
+
+/// A verification whose signature was given when it began.
+pub(crate) struct Signed {
+    pub(crate) run: Box<dyn VerifyOp>,
+    pub(crate) signature: Vec<u8>,
 }
 
 /// A decryption whose answer did not fit: its input and its answer wait for the caller's next, bigger buffer. The exact
@@ -49,6 +63,12 @@ pub(crate) struct Operations {
     pub(crate) unfit: Option<Unfit>,
     pub(crate) sign: Option<Active<dyn SignOp>>,
     pub(crate) verify: Option<Active<dyn VerifyOp>>,
+    /// `C_VerifySignatureInit`; never beside `verify`.
+    pub(crate) verify_signature: Option<Active<Signed>>,
+    pub(crate) sign_recover: Option<Active<dyn CipherOp>>,
+    pub(crate) verify_recover: Option<Active<dyn CipherOp>>,
+    /// As `unfit`, of `verify_recover`.
+    pub(crate) recovered: Option<Unfit>,
     pub(crate) digest: Option<Active<dyn DigestOp>>,
     /// Handles that `C_FindObjects` has not given out yet.
     pub(crate) search: Option<VecDeque<ObjectHandle>>,
@@ -61,6 +81,8 @@ pub(crate) enum Purpose {
     Decrypt,
     Sign,
     Verify,
+    SignRecover,
+    VerifyRecover,
     Derive,
 }
 
@@ -71,6 +93,8 @@ impl Purpose {
             Self::Decrypt => AttributeType::DECRYPT,
             Self::Sign => AttributeType::SIGN,
             Self::Verify => AttributeType::VERIFY,
+            Self::SignRecover => AttributeType::SIGN_RECOVER,
+            Self::VerifyRecover => AttributeType::VERIFY_RECOVER,
             Self::Derive => AttributeType::DERIVE,
         }
     }
@@ -87,12 +111,51 @@ pub(crate) struct Permitted {
 impl<T: ?Sized> Active<T> {
     /// An operation that was just initialised with a key.
     pub(crate) fn keyed(run: Box<T>, permitted: &Permitted) -> Self {
-        Self { run, multi_part: false, awaits_user: permitted.awaits_user, private: permitted.private }
+        let (awaits_user, private) = (permitted.awaits_user, permitted.private);
+        Self { run, multi_part: false, awaits_user, private, source: None }
     }
 
     /// An operation without a key.
     pub(crate) fn keyless(run: Box<T>) -> Self {
-        Self { run, multi_part: false, awaits_user: false, private: false }
+        Self { run, multi_part: false, awaits_user: false, private: false, source: None }
+    }
+
+    /// Remembers what the operation was initialised with, so that its state may be saved.
+    pub(crate) fn from(mut self, mechanism: Mechanism, key: Option<Arc<Object>>) -> Self {
+        self.source = Some(Source { mechanism, key });
+        self
+    }
+
+    /// The same operation in another dress; its state is not saved.
+    pub(crate) fn map<U: ?Sized>(self, dress: impl FnOnce(Box<T>) -> Box<U>) -> Active<U> {
+        let Self { run, multi_part, awaits_user, private, source: _ } = self;
+        Active { run: dress(run), multi_part, awaits_user, private, source: None }
+    }
+
+    /// What the operation was initialised with; `None` where its state cannot be saved.
+    pub(crate) fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
+    }
+
+    /// The operation as it was after updates, or before.
+    pub(crate) fn after_updates(mut self, multi_part: bool) -> Self {
+        self.multi_part = multi_part;
+        self
+    }
+
+    /// The state of the operation will not leave the token.
+    pub(crate) fn keep_state(&mut self) {
+        self.source = None;
+    }
+
+    /// A key went into the message: it ends with the login, where that gave the key.
+    pub(crate) fn took_key(&mut self, private: bool) {
+        self.private |= private;
+    }
+
+    /// Whether an update was made.
+    pub(crate) fn is_multi_part(&self) -> bool {
+        self.multi_part
     }
 
     /// Takes the operation out for a call in one part; ends it where an update was made before.
@@ -133,11 +196,18 @@ impl Operations {
             || self.decrypt.as_ref().is_some_and(|active| active.awaits_user)
             || self.sign.as_ref().is_some_and(|active| active.awaits_user)
             || self.verify.as_ref().is_some_and(|active| active.awaits_user)
+            || self.verify_signature.as_ref().is_some_and(|active| active.awaits_user)
+            || self.sign_recover.as_ref().is_some_and(|active| active.awaits_user)
+            || self.verify_recover.as_ref().is_some_and(|active| active.awaits_user)
     }
 
     /// The user authenticated: what waits may run.
     pub(crate) fn user_authenticated(&mut self) {
-        for active in [&mut self.encrypt, &mut self.decrypt].into_iter().flatten() {
+        let ciphers = [&mut self.encrypt, &mut self.decrypt, &mut self.sign_recover, &mut self.verify_recover];
+        for active in ciphers.into_iter().flatten() {
+            active.awaits_user = false;
+        }
+        if let Some(active) = &mut self.verify_signature {
             active.awaits_user = false;
         }
         if let Some(active) = &mut self.sign {
@@ -155,7 +225,12 @@ impl Operations {
         self.decrypt.take_if(|active| active.private);
         self.sign.take_if(|active| active.private);
         self.verify.take_if(|active| active.private);
+        self.verify_signature.take_if(|active| active.private);
+        self.sign_recover.take_if(|active| active.private);
+        self.verify_recover.take_if(|active| active.private);
+        self.digest.take_if(|active| active.private);
         self.unfit = None;
+        self.recovered = None;
         self.search = None;
     }
 
@@ -174,6 +249,14 @@ impl Operations {
         }
         if named(cryptoki_sys::CKF_VERIFY) {
             self.verify = None;
+            self.verify_signature = None;
+        }
+        if named(cryptoki_sys::CKF_SIGN_RECOVER) {
+            self.sign_recover = None;
+        }
+        if named(cryptoki_sys::CKF_VERIFY_RECOVER) {
+            self.verify_recover = None;
+            self.recovered = None;
         }
         if named(cryptoki_sys::CKF_DIGEST) {
             self.digest = None;
@@ -190,7 +273,9 @@ impl fmt::Debug for Operations {
             .field("encrypt", &self.encrypt.is_some())
             .field("decrypt", &self.decrypt.is_some())
             .field("sign", &self.sign.is_some())
-            .field("verify", &self.verify.is_some())
+            .field("verify", &(self.verify.is_some() || self.verify_signature.is_some()))
+            .field("sign_recover", &self.sign_recover.is_some())
+            .field("verify_recover", &self.verify_recover.is_some())
             .field("digest", &self.digest.is_some())
             .field("search", &self.search.as_ref().map(VecDeque::len))
             .finish_non_exhaustive()
@@ -248,6 +333,8 @@ pub(crate) mod cipher {
         pub(crate) active: &'a mut Option<Active<dyn CipherOp>>,
         /// `None` for encryption, whose lengths are known before the work.
         pub(crate) unfit: Option<&'a mut Option<Unfit>>,
+        /// Whether a bad input is told before a buffer that is too small: the work is done first.
+        pub(crate) judges_first: bool,
     }
 
     impl Place<'_> {
@@ -259,7 +346,7 @@ pub(crate) mod cipher {
             let active = Active::take_whole(self.active)?;
             let (data, room) = (data?, room?);
             let bound = active.run.final_len(data.len());
-            if let Some(reply) = settled(&active, room, bound) {
+            if let Some(reply) = self.settled(&active, room, bound) {
                 active.put_back(self.active);
                 return Ok(reply);
             }
@@ -270,6 +357,16 @@ pub(crate) mod cipher {
 
         /// A part.
         pub(crate) fn update(self, part: Argument<&[u8]>, room: Argument<Room>) -> Result<Reply> {
+            self.update_with(part, room, |_| Ok(()))
+        }
+
+        /// A part, whose answer is given out only where `accept` takes it.
+        pub(crate) fn update_with(
+            self,
+            part: Argument<&[u8]>,
+            room: Argument<Room>,
+            accept: impl FnOnce(&[u8]) -> Result<()>,
+        ) -> Result<Reply> {
             if let Some(unfit) = self.unfit {
                 *unfit = None;
             }
@@ -282,6 +379,7 @@ pub(crate) mod cipher {
             }
             let mut out = Zeroizing::new(Vec::with_capacity(bound));
             active.run.update(part, &mut out)?;
+            accept(&out)?;
             active.go_on(self.active);
             Ok(Reply::Bytes(out))
         }
@@ -294,7 +392,7 @@ pub(crate) mod cipher {
             let active = Active::take_part(self.active)?;
             let room = room?;
             let bound = active.run.final_len(0);
-            if let Some(reply) = settled(&active, room, bound) {
+            if let Some(reply) = self.settled(&active, room, bound) {
                 active.put_back(self.active);
                 return Ok(reply);
             }
@@ -334,13 +432,13 @@ pub(crate) mod cipher {
                 }
             }))
         }
-    }
 
-    /// Where only a bound is known, a buffer below it is not too small yet.
-    fn settled(active: &Active<dyn CipherOp>, room: Room, bound: usize) -> Option<Reply> {
-        match room {
-            Room::Bytes(_) if active.run.answer_is_padded() => None,
-            _ => room.settled(bound),
+        /// Where only a bound is known, a buffer below it is not too small yet.
+        fn settled(&self, active: &Active<dyn CipherOp>, room: Room, bound: usize) -> Option<Reply> {
+            match room {
+                Room::Bytes(_) if self.judges_first || active.run.answer_is_padded() => None,
+                _ => room.settled(bound),
+            }
         }
     }
 }

@@ -65,11 +65,16 @@ impl Session {
         self.operations.lock().user_authenticated();
     }
 
+    /// Its state, a `CKS_` number.
+    pub(crate) fn state(&self) -> u64 {
+        state(self.slot.token.login_state(), self.read_write)
+    }
+
     fn info(&self) -> SessionInfo {
         let write = if self.read_write { cryptoki_sys::CKF_RW_SESSION } else { 0 };
         SessionInfo {
             slot: self.slot.id,
-            state: state(self.slot.token.login_state(), self.read_write),
+            state: self.state(),
             flags: cryptoki_sys::CKF_SERIAL_SESSION | write,
             device_error: 0,
         }
@@ -160,7 +165,7 @@ impl SessionMap {
         Ok(())
     }
 
-    /// The session is out of the map: its objects go, its operations end, and with the last one the login (5.6.6).
+    /// The session is out of the map: its objects go, its operations end, and with the last one the login (5.6.2).
     fn closed(session: &Session) {
         session.closed.store(true, Ordering::Release);
         *session.operations.lock() = Operations::default();
@@ -196,6 +201,9 @@ pub fn open(slot: SlotId, flags: u64) -> Result<SessionHandle> {
     let slot = library.slot(slot)?.clone();
     if flags & cryptoki_sys::CKF_SERIAL_SESSION == 0 {
         return Err(Code::SessionParallelNotSupported.into());
+    }
+    if flags & cryptoki_sys::CKF_ASYNC_SESSION != 0 {
+        return Err(Code::SessionAsyncNotSupported.into());
     }
     let read_write = flags & cryptoki_sys::CKF_RW_SESSION != 0;
     if !read_write && slot.token.login_state() == LoginState::SecurityOfficer {
@@ -237,6 +245,16 @@ pub fn cancel(session: SessionHandle, flags: u64) -> Result<()> {
 pub fn not_parallel(session: SessionHandle) -> Result<()> {
     Library::current()?.sessions.get(session)?;
     Err(Code::FunctionNotParallel.into())
+}
+
+/// `C_GetSessionValidationFlags`: `CKS_LAST_VALIDATION_OK` is all that is defined (PKCS#11 v3.2, 4.15.3.1). The token has
+/// no `CKO_VALIDATION` whose `CKA_VALIDATION_FLAG` could be set, so no flag ever is.
+pub fn validation_flags(session: SessionHandle, kind: u64) -> Result<u64> {
+    Library::current()?.sessions.get(session)?;
+    if kind != cryptoki_sys::CKS_LAST_VALIDATION_OK {
+        return Err(Code::ArgumentsBad.because(format_args!("validation flags of type {kind:#x}")));
+    }
+    Ok(0)
 }
 
 #[cfg(test)]

@@ -131,11 +131,17 @@ pub fn token_info(slot: SlotId) -> Result<TokenInfo> {
     })
 }
 
-/// `C_WaitForSlotEvent`: `CKR_NO_EVENT` is the boundary's, from `None`. No slot ever has an event, so waiting for one
-/// would be waiting for ever: refused.
+/// `C_WaitForSlotEvent`: `CKR_NO_EVENT` is the boundary's, from `None`. Slots neither come nor go in a library's life, so that
+/// to wait for an event is to wait for the end: "if a thread of an application has a C_WaitForSlotEvent call blocking when
+/// another thread of that application calls C_Finalize, the C_WaitForSlotEvent call returns with the value
+/// CKR_CRYPTOKI_NOT_INITIALIZED" (5.5.4).
 pub fn wait_for_slot_event(block: bool) -> Result<Option<SlotId>> {
-    Library::current()?;
-    if block { Err(Code::FunctionNotSupported.because("no slot of this library ever has an event")) } else { Ok(None) }
+    let ending = Library::current()?.ending.clone();
+    if !block {
+        return Ok(None);
+    }
+    ending.wait();
+    Err(Code::CryptokiNotInitialized.into())
 }
 
 /// `C_GetMechanismList`.
@@ -287,7 +293,7 @@ fn token_flags(facts: &Facts) -> u64 {
         let on = |condition: bool, flag| if condition { flag } else { 0 };
         on(wrong > 0, low) | on(wrong + 1 == most, last) | on(wrong >= most, locked)
     };
-    let mut flags = cryptoki_sys::CKF_RNG | cryptoki_sys::CKF_LOGIN_REQUIRED;
+    let mut flags = ALWAYS;
     if let Some(row) = &facts.row {
         flags |= cryptoki_sys::CKF_TOKEN_INITIALIZED;
         flags |= count(
@@ -323,6 +329,9 @@ const MANUFACTURER: &str = "azihsm-pkcs11";
 const UDEV_RULE: &str = r#"KERNEL=="azihsm[0-9]*", GROUP="azihsm", MODE="0660""#;
 /// The driver's own patience with a device (wire 5.7: 6 s), which bounds what `C_Initialize` waits for one.
 const LONGEST_RESET: Duration = Duration::from_secs(6);
+
+/// What every token is.
+const ALWAYS: u64 = cryptoki_sys::CKF_RNG | cryptoki_sys::CKF_LOGIN_REQUIRED | cryptoki_sys::CKF_DUAL_CRYPTO_OPERATIONS;
 
 #[cfg(test)]
 mod tests {
@@ -364,7 +373,7 @@ mod tests {
         assert_eq!(user(3), cryptoki_sys::CKF_USER_PIN_COUNT_LOW | cryptoki_sys::CKF_USER_PIN_LOCKED);
         assert_eq!(token_flags(&facts(1, 0)) & (USER | SO), cryptoki_sys::CKF_SO_PIN_COUNT_LOW);
         let fresh = Facts { row: None, ..facts(3, 3) };
-        assert_eq!(token_flags(&fresh), cryptoki_sys::CKF_RNG | cryptoki_sys::CKF_LOGIN_REQUIRED);
+        assert_eq!(token_flags(&fresh), ALWAYS);
     }
 
     #[test]

@@ -11,7 +11,6 @@ use crate::call::{ObjectHandle, Reply, Room, SessionHandle, SlotId};
 use crate::config::{Argon2, Config, Durability, Pin, Transport};
 use crate::library::Library;
 use crate::object::AttributeReply;
-use crate::sessions::SessionMap;
 use crate::{Code, Result, decrypt, encrypt, general, key, login, object, sessions, sign, slot, verify};
 
 /// What a scene shows, and the scene.
@@ -56,7 +55,7 @@ fn scenes() {
             durability: Durability::Process,
             emulator: transport::emulator::Options::default(),
         };
-        Ok(Library { slots: slot::configured(&config), sessions: SessionMap::default(), config })
+        Ok(Library::new(config))
     })
     .unwrap();
     for (number, (name, scene)) in SCENES.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Output of variable length (PKCS#11 v3.1, 5.2), memory at odd addresses, input and output in one place, absurd counts.
+//! Output of variable length (PKCS#11 v3.2, 5.2), memory at odd addresses, input and output in one place, absurd counts.
 
 #![expect(unsafe_code, reason = "reads and writes at odd addresses")]
 

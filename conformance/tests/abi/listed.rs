@@ -1,4 +1,4 @@
-//! Which return values the standard lists for which function (PKCS#11 v3.1, 5.4 to 5.20), as far as the tests here go.
+//! Which return values the standard lists for which function (PKCS#11 v3.2, 5.4 to 5.20), as far as the tests here go.
 
 use cryptoki_sys::*;
 

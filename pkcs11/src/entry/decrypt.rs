@@ -1,4 +1,4 @@
-//! Decryption (PKCS#11 v3.1, 5.10).
+//! Decryption (PKCS#11 v3.2, 5.10).
 
 use cryptoki_sys::{CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use session::call::{ObjectHandle, SessionHandle};

@@ -1,7 +1,7 @@
-//! Message digesting (PKCS#11 v3.1, 5.12).
+//! Message digesting (PKCS#11 v3.2, 5.12).
 
 use cryptoki_sys::{CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
-use session::call::SessionHandle;
+use session::call::{ObjectHandle, SessionHandle};
 
 use crate::boundary::entry_points;
 use crate::memory::{input, mechanism_or_null, output};
@@ -34,7 +34,9 @@ entry_points! {
     }
 
     /// `C_DigestKey` (5.12.4).
-    Session(hSession) => fn C_DigestKey(hSession: CK_SESSION_HANDLE, hKey: CK_OBJECT_HANDLE);
+    Session(hSession) => fn C_DigestKey(hSession: CK_SESSION_HANDLE, hKey: CK_OBJECT_HANDLE) {
+        session::digest::key(SessionHandle(hSession), ObjectHandle(hKey))
+    }
 
     /// `C_DigestFinal` (5.12.5).
     Session(hSession) => fn C_DigestFinal(

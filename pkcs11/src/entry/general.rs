@@ -1,4 +1,4 @@
-//! General-purpose functions (PKCS#11 v3.1, 5.4).
+//! General-purpose functions (PKCS#11 v3.2, 5.4).
 
 use std::ptr::NonNull;
 

@@ -1,4 +1,4 @@
-//! Key management (PKCS#11 v3.1, 5.18).
+//! Key management (PKCS#11 v3.2, 5.18).
 
 use cryptoki_sys::{CK_ATTRIBUTE, CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use session::call::{ObjectHandle, SessionHandle};

@@ -1,4 +1,4 @@
-//! Message-based encryption, decryption, signing and verifying (PKCS#11 v3.1, 5.9, 5.11, 5.14, 5.16).
+//! Message-based encryption, decryption, signing and verifying (PKCS#11 v3.2, 5.9, 5.11, 5.14, 5.16).
 
 use cryptoki_sys::{CK_BYTE, CK_FLAGS, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG, CK_VOID_PTR};
 

@@ -1,4 +1,4 @@
-//! Object management (PKCS#11 v3.1, 5.7).
+//! Object management (PKCS#11 v3.2, 5.7).
 
 use cryptoki_sys::{CK_ATTRIBUTE, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use session::call::{ObjectHandle, SessionHandle};

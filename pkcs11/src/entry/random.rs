@@ -1,4 +1,4 @@
-//! Random numbers (PKCS#11 v3.1, 5.19).
+//! Random numbers (PKCS#11 v3.2, 5.19).
 
 use cryptoki_sys::{CK_BYTE, CK_SESSION_HANDLE, CK_ULONG};
 use session::call::SessionHandle;

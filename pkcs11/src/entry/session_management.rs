@@ -1,13 +1,14 @@
-//! Session management, and login (PKCS#11 v3.1, 5.6). Named apart from the crate `session`.
+//! Session management, and login (PKCS#11 v3.2, 5.6). Named apart from the crate `session`.
 
 use cryptoki_sys::{
     CK_BYTE, CK_FLAGS, CK_NOTIFY, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_SESSION_INFO,
     CK_SESSION_VALIDATION_FLAGS_TYPE, CK_SLOT_ID, CK_ULONG, CK_USER_TYPE, CK_UTF8CHAR, CK_VOID_PTR,
 };
-use session::call::{SessionHandle, SlotId};
+use session::Code;
+use session::call::{ObjectHandle, SessionHandle, SlotId};
 
 use crate::boundary::entry_points;
-use crate::memory::{input, pin, place};
+use crate::memory::{input, output, pin, place};
 
 entry_points! {
     /// `C_OpenSession` (5.6.1): there is nothing to notify an application of.
@@ -59,7 +60,12 @@ entry_points! {
         hSession: CK_SESSION_HANDLE,
         pOperationState: *mut CK_BYTE,
         pulOperationStateLen: *mut CK_ULONG,
-    );
+    ) {
+        // SAFETY: the standard's promise for the buffer and its length.
+        let output = unsafe { output(pOperationState, pulOperationStateLen) };
+        let reply = session::state::get(SessionHandle(hSession), output.room());
+        output.deliver(reply)
+    }
 
     /// `C_SetOperationState` (5.6.7).
     Session(hSession) => fn C_SetOperationState(
@@ -68,7 +74,12 @@ entry_points! {
         ulOperationStateLen: CK_ULONG,
         hEncryptionKey: CK_OBJECT_HANDLE,
         hAuthenticationKey: CK_OBJECT_HANDLE,
-    );
+    ) {
+        // SAFETY: the standard's promise for the state and its length.
+        let state = unsafe { input(pOperationState, ulOperationStateLen) };
+        let (encryption_key, authentication_key) = (ObjectHandle(hEncryptionKey), ObjectHandle(hAuthenticationKey));
+        session::state::set(SessionHandle(hSession), state, encryption_key, authentication_key)
+    }
 
     /// `C_Login` (5.6.8).
     Session(hSession) => fn C_Login(
@@ -81,7 +92,8 @@ entry_points! {
         session::login::login(SessionHandle(hSession), userType, unsafe { pin(pPin, ulPinLen) })
     }
 
-    /// `C_LoginUser` (5.6.9): without a name it is `C_Login`; tokens here have no users with names.
+    /// `C_LoginUser` (5.6.9): without a name it is `C_Login`; users of these tokens have no names,
+    /// so that whatever name is given is a bad argument.
     Session(hSession) => fn C_LoginUser(
         hSession: CK_SESSION_HANDLE,
         userType: CK_USER_TYPE,
@@ -95,7 +107,7 @@ entry_points! {
         if name?.is_empty() {
             session::login::login(SessionHandle(hSession), userType, pin)
         } else {
-            session::general::not_supported()
+            Err(Code::ArgumentsBad.because("users of this token have no names"))
         }
     }
 
@@ -104,10 +116,15 @@ entry_points! {
         session::login::logout(SessionHandle(hSession))
     }
 
-    /// `C_GetSessionValidationFlags` (new in v3.2).
+    /// `C_GetSessionValidationFlags` (5.6.11).
     Session(hSession) => fn C_GetSessionValidationFlags(
         hSession: CK_SESSION_HANDLE,
         type_: CK_SESSION_VALIDATION_FLAGS_TYPE,
         pFlags: *mut CK_FLAGS,
-    );
+    ) {
+        // SAFETY: the standard's promise for `pFlags`.
+        let place = unsafe { place(pFlags) }?;
+        place.put(session::sessions::validation_flags(SessionHandle(hSession), type_)?);
+        Ok(())
+    }
 }

@@ -1,4 +1,4 @@
-//! Signatures and MACs (PKCS#11 v3.1, 5.13).
+//! Signatures and MACs (PKCS#11 v3.2, 5.13).
 
 use cryptoki_sys::{CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use session::call::{ObjectHandle, SessionHandle};
@@ -50,12 +50,16 @@ entry_points! {
         output.deliver(reply)
     }
 
-    /// `C_SignRecoverInit` (5.13.5).
+    /// `C_SignRecoverInit` (5.13.5): a null mechanism cancels.
     Session(hSession) => fn C_SignRecoverInit(
         hSession: CK_SESSION_HANDLE,
         pMechanism: *mut CK_MECHANISM,
         hKey: CK_OBJECT_HANDLE,
-    );
+    ) {
+        // SAFETY: the standard's promise for the mechanism and what its parameter points at.
+        let mechanism = unsafe { mechanism_or_null(pMechanism) };
+        session::sign::recover_init(SessionHandle(hSession), mechanism, ObjectHandle(hKey))
+    }
 
     /// `C_SignRecover` (5.13.6).
     Session(hSession) => fn C_SignRecover(
@@ -64,5 +68,10 @@ entry_points! {
         ulDataLen: CK_ULONG,
         pSignature: *mut CK_BYTE,
         pulSignatureLen: *mut CK_ULONG,
-    );
+    ) {
+        // SAFETY: the standard's promise for each pointer and length pair.
+        let (data, output) = unsafe { (input(pData, ulDataLen), output(pSignature, pulSignatureLen)) };
+        let reply = session::sign::recover(SessionHandle(hSession), data, output.room());
+        output.deliver(reply)
+    }
 }

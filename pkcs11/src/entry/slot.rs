@@ -1,4 +1,4 @@
-//! Slot and token management (PKCS#11 v3.1, 5.5).
+//! Slot and token management (PKCS#11 v3.2, 5.5).
 
 use cryptoki_sys::{
     CK_BBOOL, CK_EFFECTIVELY_INFINITE, CK_FALSE, CK_FLAGS, CK_MECHANISM_INFO, CK_MECHANISM_TYPE, CK_SESSION_HANDLE,
@@ -64,7 +64,7 @@ entry_points! {
         Ok(())
     }
 
-    /// `C_WaitForSlotEvent` (5.5.4): slots neither come nor go here.
+    /// `C_WaitForSlotEvent` (5.5.4): slots neither come nor go here, so that a call that blocks returns with `C_Finalize`.
     Library => fn C_WaitForSlotEvent(flags: CK_FLAGS, pSlot: *mut CK_SLOT_ID, pReserved: CK_VOID_PTR) {
         if !pReserved.is_null() {
             return Err(Code::ArgumentsBad.because("pReserved is not null"));

@@ -1,10 +1,10 @@
-//! Verifying signatures and MACs (PKCS#11 v3.1, 5.15).
+//! Verifying signatures and MACs (PKCS#11 v3.2, 5.15).
 
 use cryptoki_sys::{CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, CK_ULONG};
 use session::call::{ObjectHandle, SessionHandle};
 
 use crate::boundary::entry_points;
-use crate::memory::{input, mechanism_or_null};
+use crate::memory::{input, mechanism_or_null, output};
 
 entry_points! {
     /// `C_VerifyInit` (5.15.1): a null mechanism cancels.
@@ -47,12 +47,16 @@ entry_points! {
         session::verify::finish(SessionHandle(hSession), unsafe { input(pSignature, ulSignatureLen) })
     }
 
-    /// `C_VerifyRecoverInit` (5.15.5).
+    /// `C_VerifyRecoverInit` (5.15.5): a null mechanism cancels.
     Session(hSession) => fn C_VerifyRecoverInit(
         hSession: CK_SESSION_HANDLE,
         pMechanism: *mut CK_MECHANISM,
         hKey: CK_OBJECT_HANDLE,
-    );
+    ) {
+        // SAFETY: the standard's promise for the mechanism and what its parameter points at.
+        let mechanism = unsafe { mechanism_or_null(pMechanism) };
+        session::verify::recover_init(SessionHandle(hSession), mechanism, ObjectHandle(hKey))
+    }
 
     /// `C_VerifyRecover` (5.15.6).
     Session(hSession) => fn C_VerifyRecover(
@@ -61,27 +65,44 @@ entry_points! {
         ulSignatureLen: CK_ULONG,
         pData: *mut CK_BYTE,
         pulDataLen: *mut CK_ULONG,
-    );
+    ) {
+        // SAFETY: the standard's promise for each pointer and length pair.
+        let (signature, output) = unsafe { (input(pSignature, ulSignatureLen), output(pData, pulDataLen)) };
+        let reply = session::verify::recover(SessionHandle(hSession), signature, output.room());
+        output.deliver(reply)
+    }
 
-    /// `C_VerifySignatureInit` (new in v3.2).
+    /// `C_VerifySignatureInit` (5.15.7): a null mechanism cancels.
     Session(hSession) => fn C_VerifySignatureInit(
         hSession: CK_SESSION_HANDLE,
         pMechanism: *mut CK_MECHANISM,
         hKey: CK_OBJECT_HANDLE,
         pSignature: *mut CK_BYTE,
         ulSignatureLen: CK_ULONG,
-    );
+    ) {
+        // SAFETY: the standard's promise for the mechanism and what its parameter points at, and for the signature.
+        let (mechanism, signature) = unsafe { (mechanism_or_null(pMechanism), input(pSignature, ulSignatureLen)) };
+        session::verify::signature_init(SessionHandle(hSession), mechanism, ObjectHandle(hKey), signature)
+    }
 
-    /// `C_VerifySignature` (new in v3.2).
-    Session(hSession) => fn C_VerifySignature(hSession: CK_SESSION_HANDLE, pData: *mut CK_BYTE, ulDataLen: CK_ULONG);
+    /// `C_VerifySignature` (5.15.8).
+    Session(hSession) => fn C_VerifySignature(hSession: CK_SESSION_HANDLE, pData: *mut CK_BYTE, ulDataLen: CK_ULONG) {
+        // SAFETY: the standard's promise for the data and its length.
+        session::verify::signature(SessionHandle(hSession), unsafe { input(pData, ulDataLen) })
+    }
 
-    /// `C_VerifySignatureUpdate` (new in v3.2).
+    /// `C_VerifySignatureUpdate` (5.15.9).
     Session(hSession) => fn C_VerifySignatureUpdate(
         hSession: CK_SESSION_HANDLE,
         pPart: *mut CK_BYTE,
         ulPartLen: CK_ULONG,
-    );
+    ) {
+        // SAFETY: the standard's promise for the part and its length.
+        session::verify::signature_update(SessionHandle(hSession), unsafe { input(pPart, ulPartLen) })
+    }
 
-    /// `C_VerifySignatureFinal` (new in v3.2).
-    Session(hSession) => fn C_VerifySignatureFinal(hSession: CK_SESSION_HANDLE);
+    /// `C_VerifySignatureFinal` (5.15.10).
+    Session(hSession) => fn C_VerifySignatureFinal(hSession: CK_SESSION_HANDLE) {
+        session::verify::signature_finish(SessionHandle(hSession))
+    }
 }

@@ -8,7 +8,7 @@
 //! | public token object | 0 | number in the store | 0 |
 //! | private token object | logouts so far | number in the store | 0 |
 //!
-//! `C_Logout` makes handles to private objects invalid for good (PKCS#11 v3.2, 5.6.9): such a handle is good only for as
+//! `C_Logout` makes handles to private objects invalid for good (PKCS#11 v3.2, 5.6.10): such a handle is good only for as
 //! long as the number of logouts is the one it was made under. A handle to a public object stays what it is.
 
 use std::collections::{BTreeMap, HashMap};
