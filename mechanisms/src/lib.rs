@@ -15,7 +15,7 @@
 //!
 //! A family is one file: its rows, the functions they name, their tests. Private families: `aes`, `aes_cbc`, `aes_gcm`,
 //! `ecdh`, `ecdsa`, `hkdf`, `hmac`, `secret`; `padding` holds what has no key in it;
-//! `blockwise`, `collected` and `wrapping` are what ciphers of several families have in common.
+//! `blockwise`, `cbc_mac`, `collected` and `wrapping` are what ciphers of several families have in common.
 
 mod aes;
 mod aes_cbc;
@@ -28,6 +28,7 @@ mod aes_gcm;
 mod aes_key_wrap;
 mod aes_xts;
 mod blockwise;
+mod cbc_mac;
 pub mod ck;
 mod collected;
 mod combine;
