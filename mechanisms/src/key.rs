@@ -159,6 +159,8 @@ pub struct KeyRequest {
     pub sensitive: bool,
     /// `CKA_TOKEN`.
     pub token: bool,
+    /// `CKA_AZIHSM_DEVICE_IV`: GCM encryption with IVs of the token only.
+    pub device_iv: bool,
     /// `CKA_ALLOWED_MECHANISMS`; `None` allows all.
     pub allowed: Option<Vec<MechanismType>>,
     /// The policy in force.

@@ -9,6 +9,7 @@
 //! | [`operation`] | the traits that a session drives |
 //! | [`table`] | one row per mechanism; lists, flags and docs come from it |
 //! | [`digest`] | hashes, and taking up a saved digest |
+//! | [`iv`] | IVs that the library generates for messages |
 //! | [`residency`] | where a new key will live |
 //! | [`rsa`], [`ec`] | keys of these families: components, encodings, validation |
 //! | [`random`] | random bytes |
@@ -40,6 +41,7 @@ pub mod error;
 mod hkdf;
 mod hmac;
 mod import;
+pub mod iv;
 mod kbkdf;
 pub mod key;
 pub mod operation;

@@ -104,7 +104,8 @@ pub trait DigestOp: Send {
 /// What one message of [`MessageOp`] has of its own: `CK_GCM_MESSAGE_PARAMS`, `CK_CCM_MESSAGE_PARAMS`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageParams {
-    /// IV or nonce; where it is generated, the operation writes it here.
+    /// IV or nonce. Where it is to be generated, it has the asked-for length and the caller's fixed bits; the operation
+    /// (see [`MessageOp::chooses_iv`]) or [`crate::iv::Generator`] writes it here.
     pub iv: Vec<u8>,
     /// How many of its leading bits are the caller's, where it is generated.
     pub fixed_bits: u64,
@@ -118,7 +119,14 @@ pub struct MessageParams {
 
 /// Encryption or decryption of any number of messages under one key, each authenticated by itself; one direction only.
 pub trait MessageOp: Send {
-    /// A whole message, appended to `out`. On failure nothing is appended.
+    /// Whether the device itself chooses the IV of an encryption with these parameters: then [`MessageOp::message`] writes
+    /// it to them. Else the IV that is in them is used.
+    fn chooses_iv(&self, _params: &MessageParams, _len: usize) -> bool {
+        false
+    }
+
+    /// A whole message, appended to `out`, as long as `message`. On failure nothing is appended; a wrong tag is
+    /// `CKR_AEAD_DECRYPT_FAILED`.
     fn message(
         &mut self,
         params: &mut MessageParams,

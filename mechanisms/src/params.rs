@@ -1,6 +1,7 @@
 //! Mechanism parameters, read from the caller's memory once (by `pkcs11/memory.rs`, by [`Shape`]) and typed from then on.
 
 use std::fmt;
+use std::sync::{Arc, OnceLock};
 
 use zeroize::Zeroizing;
 
@@ -54,6 +55,15 @@ pub enum Params {
     Gcm {
         /// IV, any length that the caller gave.
         iv: Vec<u8>,
+        /// Additional data.
+        aad: Vec<u8>,
+        /// Tag length in bits.
+        tag_bits: u64,
+    },
+    /// AES-GCM encryption with an IV of 12 bytes that the token chooses.
+    GcmOwnIv {
+        /// Where it is found when the encryption is finished.
+        iv: OwnIv,
         /// Additional data.
         aad: Vec<u8>,
         /// Tag length in bits.
@@ -211,6 +221,23 @@ pub enum PrfData {
     Bytes(Vec<u8>),
     /// `CK_SP800_108_KEY_HANDLE`.
     Key(u64),
+}
+
+/// Where an operation leaves the IV that the token chose for it, once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnIv(Arc<OnceLock<[u8; 12]>>);
+
+impl OwnIv {
+    /// The IV, when there is one.
+    pub fn get(&self) -> Option<[u8; 12]> {
+        self.0.get().copied()
+    }
+
+    /// Leaves the IV.
+    pub(crate) fn put(&self, iv: [u8; 12]) {
+        // An operation ends once.
+        let _ = self.0.set(iv);
+    }
 }
 
 /// A password; `Debug` does not show it.

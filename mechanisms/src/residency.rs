@@ -2,7 +2,7 @@
 //!
 //! | Key | In the HSM with these facets | Outside (sealed; strict policy refuses) |
 //! |---|---|---|
-//! | AES, not extractable | CBC; 32 bytes: GCM too; cut to what `CKA_ALLOWED_MECHANISMS` names | |
+//! | AES, not extractable | CBC; 32 bytes: GCM too, approved with `CKA_AZIHSM_DEVICE_IV` and, made there, also without; cut to what `CKA_ALLOWED_MECHANISMS` names | |
 //! | generic and HMAC, generated, not extractable, for signing, not for deriving, a device length | the HMACs that fit | else |
 //! | generic and HMAC, imported | | always: the device imports none |
 //! | EC, not extractable | sign, derive; both only when imported or library-made | |
@@ -114,7 +114,16 @@ fn aes_facets(len: usize, request: &KeyRequest) -> Vec<FacetKind> {
         facets.push(FacetKind::AesCbc);
     }
     if native_gcm {
-        facets.push(FacetKind::AesGcm);
+        facets.push(if request.device_iv { FacetKind::AesGcmApproved } else { FacetKind::AesGcm });
+    }
+    facets
+}
+
+/// Adds the facets that cost nothing before they are used, to a key whose facets are made when they are first needed: GCM
+/// with the device's IVs, for messages with generated ones.
+pub(crate) fn with_lazy(mut facets: Vec<FacetKind>) -> Vec<FacetKind> {
+    if facets.contains(&FacetKind::AesGcm) {
+        facets.push(FacetKind::AesGcmApproved);
     }
     facets
 }
@@ -216,7 +225,7 @@ mod tests {
 
     #[test]
     fn aes() {
-        use FacetKind::{AesCbc, AesGcm};
+        use FacetKind::{AesCbc, AesGcm, AesGcmApproved};
         let home = |len, request: &KeyRequest| facets(secret(KeyType::AES, len, request, Birth::Generated));
         assert_eq!(home(16, &request("")), Some(vec![AesCbc]));
         assert_eq!(home(24, &request("")), Some(vec![AesCbc]));
@@ -230,6 +239,13 @@ mod tests {
             assert_eq!(home(32, &allowing("sign", &[composed])), Some(vec![AesCbc]));
             assert_eq!(home(32, &allowing("", &[MechanismType::AES_GCM, composed])), Some(vec![AesCbc, AesGcm]));
         }
+        let device_iv = |allowed| KeyRequest { device_iv: true, allowed, ..KeyRequest::default() };
+        assert_eq!(home(32, &device_iv(None)), Some(vec![AesCbc, AesGcmApproved]));
+        let only_gcm = device_iv(Some(vec![MechanismType::AES_GCM]));
+        assert_eq!(home(32, &only_gcm), Some(vec![AesGcmApproved]));
+        assert_eq!(home(16, &only_gcm), Some(vec![AesCbc]));
+        assert_eq!(with_lazy(vec![AesCbc, AesGcm]), [AesCbc, AesGcm, AesGcmApproved]);
+        assert_eq!(with_lazy(vec![AesCbc]), [AesCbc]);
         let imported = secret(KeyType::AES, 32, &request(""), Birth::Imported);
         assert_eq!(facets(imported), Some(vec![AesCbc, AesGcm]));
     }

@@ -58,7 +58,7 @@ pub(crate) fn generate(key_type: KeyType, request: &KeyRequest, partition: &Arc<
     check_len(key_type, len)?;
     match residency::secret(key_type, len, request, Birth::Generated).under(request.policy)? {
         Home::Hsm(facets) => {
-            let key = partition.generate_secret(len, &facets)?;
+            let key = partition.generate_secret(len, &residency::with_lazy(facets))?;
             Ok(in_hsm(key, partition, key_type, Some(len), Origin::Device))
         }
         Home::Clear(_) => {

@@ -27,6 +27,7 @@ macro_rules! attribute_types {
                     $(Self::$name => Some(stringify!($constant)),)*
                     Self::AZIHSM_RESIDENCY => Some("CKA_AZIHSM_RESIDENCY"),
                     Self::AZIHSM_ORIGIN => Some("CKA_AZIHSM_ORIGIN"),
+                    Self::AZIHSM_DEVICE_IV => Some("CKA_AZIHSM_DEVICE_IV"),
                     _ => None,
                 }
             }
@@ -110,6 +111,11 @@ impl AttributeType {
     pub const AZIHSM_RESIDENCY: Self = Self(cryptoki_sys::CKA_VENDOR_DEFINED | 0x415A0001);
     /// Where a key's value was made (design 4), `CK_ULONG`: 1 device, 2 library, 3 imported. Read-only.
     pub const AZIHSM_ORIGIN: Self = Self(cryptoki_sys::CKA_VENDOR_DEFINED | 0x415A0002);
+    /// Whether an AES key encrypts with GCM under IVs of the token only (`CK_BBOOL`, of a new key; default false):
+    /// `C_EncryptInit` with `CKM_AES_GCM` then takes a buffer of 12 bytes as `pIv`, and the IV is written there when the
+    /// encryption is finished. A key in the HSM takes the device's own IVs (an approved device key), any other the library's
+    /// random ones.
+    pub const AZIHSM_DEVICE_IV: Self = Self(cryptoki_sys::CKA_VENDOR_DEFINED | 0x415A0003);
 }
 
 impl fmt::Debug for AttributeType {

@@ -77,7 +77,7 @@ pub(crate) fn possible(family: Family, holding: &Holding, kind: A) -> bool {
         (Family::EcPrivate, A::SIGN) => &[FacetKind::EcSign],
         (Family::EcPrivate, A::DERIVE | A::DECAPSULATE) => &[FacetKind::EcDerive],
         (Family::Secret, A::ENCRYPT | A::DECRYPT | A::WRAP | A::UNWRAP) => {
-            &[FacetKind::AesCbc, FacetKind::AesGcm, FacetKind::AesXts]
+            &[FacetKind::AesCbc, FacetKind::AesGcm, FacetKind::AesGcmApproved, FacetKind::AesXts]
         }
         (Family::Secret, A::SIGN | A::VERIFY) => {
             // CBC: CMAC is made of it, and so are the derivations by encryption.

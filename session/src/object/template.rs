@@ -152,6 +152,9 @@ fn consistent(family: Family, attributes: &Attributes) -> Result<()> {
     if flag(A::ALWAYS_AUTHENTICATE) && !flag(A::PRIVATE) {
         return Err(Code::TemplateInconsistent.because("CKA_ALWAYS_AUTHENTICATE without CKA_PRIVATE (4.10)"));
     }
+    if flag(A::AZIHSM_DEVICE_IV) && attributes.number(A::KEY_TYPE) != Some(KeyType::AES.0) {
+        return Err(about(Code::TemplateInconsistent, A::AZIHSM_DEVICE_IV));
+    }
     if family == Family::Certificate {
         if attributes.number(A::CERTIFICATE_TYPE) != Some(cryptoki_sys::CKC_X_509) {
             return Err(about(Code::AttributeValueInvalid, A::CERTIFICATE_TYPE));
@@ -185,6 +188,7 @@ pub(crate) fn request(attributes: &Attributes, policy: Policy) -> Result<KeyRequ
         extractable: flag(A::EXTRACTABLE),
         sensitive: flag(A::SENSITIVE),
         token: flag(A::TOKEN),
+        device_iv: flag(A::AZIHSM_DEVICE_IV),
         allowed: allowed.map(|kinds| kinds.into_iter().map(MechanismType).collect()),
         policy,
     })

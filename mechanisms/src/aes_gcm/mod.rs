@@ -1,4 +1,4 @@
-//! AES-GCM (NIST SP 800-38D).
+//! AES-GCM (NIST SP 800-38D): in one message or in parts (this file), and message by message ([`messages`]).
 //!
 //! | Key | 12-byte IV | any other IV; an empty message on the device |
 //! |---|---|---|
@@ -8,28 +8,29 @@
 //!
 //! Tags have 96, 104, 112, 120 or 128 bits with every key. Decryption gives nothing out before the tag is verified, so
 //! messages in parts are collected.
+//!
+//! | Who chooses the IV | How it is asked for | In the HSM, 32 bytes | Else |
+//! |---|---|---|---|
+//! | the caller | `CK_GCM_PARAMS`, `CKG_NO_GENERATE` | an unapproved device key | as above |
+//! | the token | a key with `CKA_AZIHSM_DEVICE_IV`; `CKG_GENERATE`, `CKG_GENERATE_RANDOM` without fixed bits | the device's random IV, with an approved device key | the library, at random |
+//! | the token | the other generators, or fixed bits | the library, at random or counting | the same |
 
-use std::sync::Arc;
+mod engine;
+mod messages;
 
-use aws_lc_rs::aead as engine;
-use ghash::GHash;
-use ghash::universal_hash::UniversalHash;
-use subtle::ConstantTimeEq;
 use transport::channel::Direction;
-use transport::partition::{FacetKind, HsmKey, Partition};
 use zeroize::{Zeroize, Zeroizing};
 
+use self::engine::{Engines, NATIVE_IV};
 use crate::aes::{self, BLOCK};
-use crate::aes_cbc::Chain;
 use crate::ck::{MechanismType, ObjectClass};
 use crate::error::{Code, Result};
-use crate::key::{Key, Material};
+use crate::key::Key;
 use crate::operation::CipherOp;
-use crate::params::{Params, Shape};
-use crate::secret;
+use crate::params::{OwnIv, Params, Shape};
 use crate::table::Row;
 
-/// PKCS#11 v3.2, 6.13.2.
+/// PKCS#11 v3.2, 6.13.2 and 6.13.3.
 pub(crate) const ROWS: &[Row] = &[Row {
     section: "6.13.2",
     shape: Shape::Gcm,
@@ -39,220 +40,67 @@ pub(crate) const ROWS: &[Row] = &[Row {
     wrap: Some(|params, key| start(params, key, Direction::Encrypt)),
     unwrap: Some(|params, key| start(params, key, Direction::Decrypt)),
     wraps: &[ObjectClass::SECRET_KEY, ObjectClass::PRIVATE_KEY],
+    message_encrypt: Some(|_, key| messages::start(key, Direction::Encrypt)),
+    message_decrypt: Some(|_, key| messages::start(key, Direction::Decrypt)),
     ..aes::cipher(MechanismType::AES_GCM)
 }];
 
-/// A GCM implementation that takes 12-byte IVs and 16-byte tags.
-enum Native {
-    Hsm(Arc<HsmKey>, Arc<Partition>),
-    Clear(engine::LessSafeKey),
-}
-
-impl Native {
-    /// Encrypts in place, answers the tag.
-    fn seal(&self, iv: [u8; 12], aad: &[u8], data: &mut [u8]) -> Result<[u8; BLOCK]> {
-        match self {
-            Self::Hsm(key, partition) => Ok(partition.aes_gcm_encrypt(key, &iv, aad, data)?),
-            Self::Clear(key) => {
-                let nonce = engine::Nonce::assume_unique_for_key(iv);
-                let tag = key
-                    .seal_in_place_separate_tag(nonce, engine::Aad::from(aad), data)
-                    .map_err(|_| Code::FunctionFailed.because("AES-GCM"))?;
-                tag.as_ref().try_into().map_err(|_| Code::GeneralError.because("a GCM tag is 16 bytes"))
-            }
-        }
-    }
-
-    /// Decrypts in place if the tag, 12 to 16 bytes, is right; what is in `data` otherwise, the caller wipes.
-    fn open(&self, iv: [u8; 12], aad: &[u8], data: &mut [u8], tag: &[u8]) -> Result<()> {
-        if let Ok(tag) = <&[u8; BLOCK]>::try_from(tag) {
-            return match self {
-                Self::Hsm(key, partition) => Ok(partition.aes_gcm_decrypt(key, &iv, aad, data, tag)?),
-                Self::Clear(key) => {
-                    let nonce = engine::Nonce::assume_unique_for_key(iv);
-                    key.open_in_place_separate_tag(nonce, engine::Aad::from(aad), tag, data)
-                        .map(|_| ())
-                        .map_err(|_| Code::EncryptedDataInvalid.into())
-                }
-            };
-        }
-        // Neither engine verifies a short tag. But encryption is an XOR with a key stream: encrypting the ciphertext
-        // gives the plaintext, and encrypting that gives the ciphertext with its full tag.
-        self.seal(iv, aad, data)?;
-        let mut again = Zeroizing::new(data.to_vec());
-        let full = self.seal(iv, aad, &mut again)?;
-        if bool::from(full[..tag.len()].ct_eq(tag)) { Ok(()) } else { Err(Code::EncryptedDataInvalid.into()) }
-    }
-}
-
-/// GCM over a block cipher that is used one block at a time: CBC encryption with IV 0 (semantics 8.1).
-struct Composed<'a> {
-    chain: &'a Chain,
-    hash: GHash,
-    /// The first counter block.
-    j0: [u8; BLOCK],
-}
-
-impl<'a> Composed<'a> {
-    fn new(chain: &'a Chain, iv: &[u8]) -> Result<Self> {
-        let mut h = encrypt_block(chain, [0; BLOCK])?;
-        let hash = GHash::new(&h.into());
-        h.zeroize();
-        let mut j0 = [0; BLOCK];
-        if iv.len() == 12 {
-            j0[..12].copy_from_slice(iv);
-            j0[15] = 1;
-        } else {
-            let mut hash = hash.clone();
-            hash.update_padded(iv);
-            hash.update(&[lengths(0, iv.len()).into()]);
-            j0 = hash.finalize().into();
-        }
-        Ok(Self { chain, hash, j0 })
-    }
-
-    /// Xors the key stream over `data`.
-    fn count(&self, data: &mut [u8]) -> Result<()> {
-        let (prefix, start) = self.j0.split_last_chunk::<4>().expect("a block has 16 bytes");
-        let mut counter = u32::from_be_bytes(*start);
-        for chunk in data.chunks_mut(BLOCK) {
-            counter = counter.wrapping_add(1);
-            let mut block = [0; BLOCK];
-            block[..12].copy_from_slice(prefix);
-            block[12..].copy_from_slice(&counter.to_be_bytes());
-            let stream = Zeroizing::new(encrypt_block(self.chain, block)?);
-            chunk.iter_mut().zip(stream.iter()).for_each(|(byte, key)| *byte ^= key);
-        }
-        Ok(())
-    }
-
-    fn tag(&self, aad: &[u8], ciphertext: &[u8]) -> Result<[u8; BLOCK]> {
-        let mut hash = self.hash.clone();
-        hash.update_padded(aad);
-        hash.update_padded(ciphertext);
-        hash.update(&[lengths(aad.len(), ciphertext.len()).into()]);
-        let mut tag: [u8; BLOCK] = hash.finalize().into();
-        let mask = encrypt_block(self.chain, self.j0)?;
-        tag.iter_mut().zip(mask).for_each(|(byte, mask)| *byte ^= mask);
-        Ok(tag)
-    }
-}
-
-fn encrypt_block(chain: &Chain, mut block: [u8; BLOCK]) -> Result<[u8; BLOCK]> {
-    chain.run(&mut [0; BLOCK], &mut block)?;
-    Ok(block)
-}
-
-/// Two lengths in bits, 64 bits each, big-endian.
-fn lengths(first: usize, second: usize) -> [u8; BLOCK] {
-    let mut block = [0; BLOCK];
-    block[..8].copy_from_slice(&(first as u64 * 8).to_be_bytes());
-    block[8..].copy_from_slice(&(second as u64 * 8).to_be_bytes());
-    block
+/// Who chooses the IV.
+enum Iv {
+    Caller(Vec<u8>),
+    Token(OwnIv),
 }
 
 struct Gcm {
-    native: Option<(Native, [u8; 12])>,
-    chain: Option<Chain>,
+    engines: Engines,
     direction: Direction,
-    iv: Vec<u8>,
+    iv: Iv,
     aad: Vec<u8>,
     tag_len: usize,
     message: Zeroizing<Vec<u8>>,
 }
 
 fn start(params: &Params, key: &Key, direction: Direction) -> Result<Box<dyn CipherOp>> {
-    let Params::Gcm { iv, aad, tag_bits } = params else { return Err(Code::MechanismParamInvalid.into()) };
-    if iv.is_empty() {
-        return Err(Code::MechanismParamInvalid.because("GCM needs an IV"));
+    let (iv, aad, tag_bits) = match params {
+        Params::Gcm { iv, aad, tag_bits } => (Iv::Caller(iv.clone()), aad, *tag_bits),
+        Params::GcmOwnIv { iv, aad, tag_bits } if direction == Direction::Encrypt => {
+            (Iv::Token(iv.clone()), aad, *tag_bits)
+        }
+        _ => return Err(Code::MechanismParamInvalid.into()),
+    };
+    let tag_len = tag_len(usize::try_from(tag_bits / 8).ok().filter(|_| tag_bits % 8 == 0), tag_bits)?;
+    let engines = Engines::new(key, matches!(&iv, Iv::Caller(iv) if iv.len() != NATIVE_IV))?;
+    match &iv {
+        Iv::Caller(iv) => engines.check(iv.len(), tag_len, direction)?,
+        Iv::Token(_) => engines.check_tag(tag_len)?,
     }
-    if !(96..=128).contains(tag_bits) || tag_bits % 8 != 0 {
-        return Err(Code::MechanismParamInvalid
-            .because(format_args!("a tag of {tag_bits} bits; 96, 104, 112, 120 and 128 are offered")));
-    }
-    let tag_len = usize::try_from(tag_bits / 8).unwrap_or(BLOCK);
-    let (native, chain) = engines(key, iv)?;
-    let (iv, aad) = (iv.clone(), aad.clone());
-    Ok(Box::new(Gcm { native, chain, direction, iv, aad, tag_len, message: Zeroizing::default() }))
+    Ok(Box::new(Gcm { engines, direction, iv, aad: aad.clone(), tag_len, message: Zeroizing::default() }))
 }
 
-type Engines = (Option<(Native, [u8; 12])>, Option<Chain>);
-
-fn engines(key: &Key, iv: &[u8]) -> Result<Engines> {
-    let iv = <[u8; 12]>::try_from(iv).ok();
-    match &key.material {
-        Material::Hsm(hsm, partition) => {
-            let native = iv
-                .filter(|_| hsm.can(FacetKind::AesGcm))
-                .map(|iv| (Native::Hsm(Arc::clone(hsm), Arc::clone(partition)), iv));
-            let chain = hsm.can(FacetKind::AesCbc).then(|| Chain::new(key, Direction::Encrypt)).transpose()?;
-            match (&native, &chain) {
-                (None, None) if hsm.can(FacetKind::AesGcm) => Err(Code::MechanismParamInvalid
-                    .because("the HSM takes GCM IVs of 12 bytes; others only with a key that may do CBC too")),
-                (None, None) => Err(Code::KeyFunctionNotPermitted.because("this HSM key can do neither GCM nor CBC")),
-                _ => Ok((native, chain)),
-            }
-        }
-        Material::Clear(_) => {
-            let bytes = secret::bytes(key)?;
-            let algorithm = match bytes.len() {
-                16 => &engine::AES_128_GCM,
-                24 => &engine::AES_192_GCM,
-                32 => &engine::AES_256_GCM,
-                len => return Err(Code::KeySizeRange.because(format_args!("an AES key of {len} bytes"))),
-            };
-            let Some(iv) = iv else { return Ok((None, Some(Chain::new(key, Direction::Encrypt)?))) };
-            let unbound = engine::UnboundKey::new(algorithm, bytes).map_err(|_| Code::KeySizeRange)?;
-            Ok((Some((Native::Clear(engine::LessSafeKey::new(unbound)), iv)), None))
-        }
-        Material::Public(_) => Err(Code::KeyTypeInconsistent.into()),
-    }
-}
-
-/// What one message runs on.
-enum Engine<'a> {
-    Native(&'a Native, [u8; 12]),
-    Composed(Composed<'a>),
+/// The length of a tag in bytes, where it is one that is offered.
+fn tag_len(len: Option<usize>, bits: u64) -> Result<usize> {
+    len.filter(|len| (12..=BLOCK).contains(len)).ok_or_else(|| {
+        Code::MechanismParamInvalid.because(format_args!("a tag of {bits} bits; 96, 104, 112, 120 and 128 are offered"))
+    })
 }
 
 impl Gcm {
-    /// The native engine where it can, else the composed one. The device has no GCM of an empty message.
-    fn engine(&self, data: &[u8]) -> Result<Engine<'_>> {
-        match (&self.native, &self.chain) {
-            (Some((Native::Hsm(..), _)), None) if data.is_empty() => {
-                let code = match self.direction {
-                    Direction::Encrypt => Code::DataLenRange,
-                    Direction::Decrypt => Code::EncryptedDataLenRange,
-                };
-                Err(code.because("the HSM has no GCM of an empty message, but with a key that may do CBC too"))
-            }
-            (Some((native @ Native::Hsm(..), iv)), _) if !data.is_empty() => Ok(Engine::Native(native, *iv)),
-            (Some((native @ Native::Clear(_), iv)), _) => Ok(Engine::Native(native, *iv)),
-            (_, Some(chain)) => Ok(Engine::Composed(Composed::new(chain, &self.iv)?)),
-            (_, None) => Err(Code::GeneralError.because("GCM without an engine")),
-        }
-    }
-
     /// Encrypts in place, answers the full tag.
     fn seal(&self, data: &mut [u8]) -> Result<[u8; BLOCK]> {
-        match self.engine(data)? {
-            Engine::Native(native, iv) => native.seal(iv, &self.aad, data),
-            Engine::Composed(composed) => {
-                composed.count(data)?;
-                composed.tag(&self.aad, data)
+        match &self.iv {
+            Iv::Caller(iv) => self.engines.seal(iv, &self.aad, data),
+            Iv::Token(place) => {
+                let (iv, tag) = self.engines.seal_with_own_iv(&self.aad, data)?;
+                place.put(iv);
+                Ok(tag)
             }
         }
     }
 
     fn open(&self, data: &mut [u8], tag: &[u8]) -> Result<()> {
-        match self.engine(data)? {
-            Engine::Native(native, iv) => native.open(iv, &self.aad, data, tag),
-            Engine::Composed(composed) => {
-                if !bool::from(composed.tag(&self.aad, data)?[..tag.len()].ct_eq(tag)) {
-                    return Err(Code::EncryptedDataInvalid.into());
-                }
-                composed.count(data)
-            }
+        match &self.iv {
+            Iv::Caller(iv) => self.engines.open(iv, &self.aad, data, tag),
+            Iv::Token(_) => Err(Code::GeneralError.because("decryption has its IV")),
         }
     }
 
@@ -326,9 +174,11 @@ fn grow(buffer: &mut Zeroizing<Vec<u8>>, more: usize) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::ck::KeyType;
-    use crate::key::Value;
+    use crate::key::{Material, Value};
 
     fn hex(text: &str) -> Vec<u8> {
         (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
@@ -408,26 +258,6 @@ mod tests {
             for size in [0, 1, 16, 59] {
                 assert_eq!(run(&params, &key, Direction::Encrypt, &hex(PLAIN), size).unwrap(), cipher);
                 assert_eq!(run(&params, &key, Direction::Decrypt, &cipher, size).unwrap(), hex(PLAIN));
-            }
-        }
-    }
-
-    /// What HSM keys of 16 and 24 bytes do, against AWS-LC's own GCM.
-    #[test]
-    fn composed_agrees_with_native() {
-        for key_len in [16, 24, 32] {
-            let key = key(&vec![0x3c; key_len]);
-            let chain = Chain::new(&key, Direction::Encrypt).unwrap();
-            for len in [0, 1, 15, 16, 17, 33, 100] {
-                for aad_len in [0, 1, 16, 20, 33] {
-                    let (message, aad) = (vec![5; len], vec![6; aad_len]);
-                    let expected = run(&gcm(&[9; 12], &aad, 128), &key, Direction::Encrypt, &message, 0).unwrap();
-                    let composed = Composed::new(&chain, &[9; 12]).unwrap();
-                    let mut data = message.clone();
-                    composed.count(&mut data).unwrap();
-                    data.extend_from_slice(&composed.tag(&aad, &data).unwrap());
-                    assert_eq!(data, expected, "key {key_len}, message {len}, aad {aad_len}");
-                }
             }
         }
     }
