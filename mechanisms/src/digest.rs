@@ -8,7 +8,7 @@
 use aws_lc_rs::digest as engine;
 use digest::Digest as _;
 use digest::common::hazmat::{SerializableState, SerializedState};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::ck::MechanismType;
 use crate::error::{Code, Error, Result};
@@ -171,6 +171,14 @@ impl Hash {
             Some(algorithm) => Digest::new(engine::digest(algorithm, message).as_ref()),
             None => with_hasher!(self, Hasher => Digest::new(&Hasher::digest(message))),
         }
+    }
+
+    /// The first `len` bytes of the digest of a secret.
+    pub(crate) fn digest_secret(self, secret: &[u8], len: usize) -> Zeroizing<Vec<u8>> {
+        let mut digest = self.digest(secret);
+        let front = Zeroizing::new(digest[..len].to_vec());
+        digest.bytes.zeroize();
+        front
     }
 
     /// A digest in parts that nobody needs to save.

@@ -38,6 +38,7 @@ macro_rules! rows {
             Row {
                 section: concat!($section, ".6"),
                 generate: Some(|_, request, partition| generate(KeyType::$mac, request, partition)),
+                made_in_library: !$hardware,
                 ..hmac(MechanismType::$generate, &[KeyType::$mac], $hardware)
             },
         )*]

@@ -165,6 +165,9 @@ pub struct KeyRequest {
     pub allowed: Option<Vec<MechanismType>>,
     /// The policy in force.
     pub policy: Policy,
+    /// Of a derivation: whether each of its base keys shows its value to the caller (extractable and not sensitive), so
+    /// that a part of the value gives nothing away. False is the safe answer.
+    pub base_is_open: bool,
 }
 
 /// A key that was made, derived or imported.

@@ -44,6 +44,7 @@ mod import;
 pub mod iv;
 mod kbkdf;
 pub mod key;
+mod key_digest;
 pub mod operation;
 mod padding;
 pub mod params;

@@ -114,6 +114,33 @@ pub(crate) fn check_len(key_type: KeyType, len: usize) -> Result<()> {
     if good { Ok(()) } else { Err(Code::AttributeValueInvalid.because(format_args!("{key_type:?} of {len} bytes"))) }
 }
 
+/// The type and length of a secret that is derived in the library out of at most `most` bytes. Where the template names no
+/// length: an AES key is `CKR_TEMPLATE_INCOMPLETE`, a generic or HMAC secret has the `natural` length, if there is one.
+/// (The standard, 6.43, wants an error for a generic secret that is named without a length; naming what is the default
+/// anyway is no mistake.)
+pub(crate) fn derived(request: &KeyRequest, natural: Option<usize>, most: usize) -> Result<(KeyType, usize)> {
+    let key_type = request.key_type.unwrap_or(KeyType::GENERIC_SECRET);
+    let generic = GENERIC.contains(&key_type);
+    if key_type != KeyType::AES && !generic {
+        return Err(Code::TemplateInconsistent.because(format_args!("{key_type:?} cannot be derived")));
+    }
+    let len = request
+        .value_len
+        .or(natural.filter(|_| generic))
+        .ok_or_else(|| Code::TemplateIncomplete.because("CKA_VALUE_LEN is missing"))?;
+    check_len(key_type, len)?;
+    if len > most {
+        return Err(Code::AttributeValueInvalid.because(format_args!("{len} bytes are wanted and {most} are there")));
+    }
+    Ok((key_type, len))
+}
+
+/// A secret that was derived in the library, which policy strict does not allow.
+pub(crate) fn derived_here(value: Zeroizing<Vec<u8>>, key_type: KeyType, request: &KeyRequest) -> Result<NewKey> {
+    Home::Clear("it comes from a key outside the HSM").under(request.policy)?;
+    Ok(clear(value, key_type, Origin::Library))
+}
+
 /// A key that is in the HSM.
 pub(crate) fn in_hsm(
     key: transport::partition::HsmKey,
@@ -152,6 +179,15 @@ pub(crate) fn bytes(key: &Key) -> Result<&[u8]> {
             Value::Rsa(_) | Value::Ec(..) => Err(Code::KeyTypeInconsistent.into()),
         },
         Material::Hsm(..) | Material::Public(_) => Err(Code::KeyTypeInconsistent.into()),
+    }
+}
+
+/// The bytes of a secret key that a derivation needs outside the HSM; `CKR_KEY_FUNCTION_NOT_PERMITTED` for one inside.
+pub(crate) fn outside(key: &Key) -> Result<&[u8]> {
+    match &key.material {
+        Material::Hsm(..) => Err(Code::KeyFunctionNotPermitted
+            .because("the HSM derives from ECDH secrets with HKDF only; this mechanism takes sealed keys")),
+        Material::Clear(_) | Material::Public(_) => bytes(key),
     }
 }
 

@@ -15,7 +15,7 @@ use crate::operation::{CipherOp, DigestOp, MessageOp, SignOp, VerifyOp};
 use crate::params::{Params, Shape};
 use crate::{
     aes, aes_cbc, aes_ccm, aes_cmac, aes_ctr, aes_data, aes_ecb, aes_gcm, aes_key_wrap, aes_xts, combine, digest, ec,
-    ecdh, ecdsa, hkdf, hmac, kbkdf, pbkdf2, public_key, rsa, secret,
+    ecdh, ecdsa, hkdf, hmac, kbkdf, key_digest, pbkdf2, public_key, rsa, secret,
 };
 
 /// Starts encryption or decryption.
@@ -85,6 +85,7 @@ pub type Decapsulate = fn(&Derivation<'_>, ciphertext: &[u8]) -> Result<NewKey>;
 
 /// A mechanism: what it is called, what it needs, what it can do.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing to know of a mechanism")]
 pub struct Row {
     /// The standard's number.
     pub kind: MechanismType,
@@ -92,8 +93,8 @@ pub struct Row {
     pub section: &'static str,
     /// Key types that it takes or makes; empty for digests.
     pub keys: &'static [KeyType],
-    /// Smallest key, in the standard's unit: bits for RSA, EC and generic secret generation, else bytes; 0 where there
-    /// is no key.
+    /// Smallest key, in the standard's unit: bits for RSA, EC, generic secret generation and SP 800-108, else bytes; 0
+    /// where there is no key.
     pub min_size: usize,
     /// Largest key, in the same unit.
     pub max_size: usize,
@@ -141,6 +142,12 @@ pub struct Row {
     pub made_in_library: bool,
     /// Whether a derived generic secret is itself for deriving where its template says of no use.
     pub derives_for_deriving: bool,
+    /// Whether a derived key consists of bits of its base keys, and bits that the caller knows (PKCS#11 v3.2, 6.43). The
+    /// session has to see that the derived key is sensitive where a base key is, and not extractable where one is not;
+    /// and that no such key comes of one that wraps or unwraps, for it could be given the permission to decrypt what
+    /// its twin wrapped (Delaune, Kremer, Steel 2008). The mechanism sees that no fewer bits come out than went in,
+    /// but for [`KeyRequest::base_is_open`].
+    pub derives_bits_of_base: bool,
 }
 
 impl Row {
@@ -174,6 +181,7 @@ impl Row {
             decapsulate: None,
             made_in_library: false,
             derives_for_deriving: false,
+            derives_bits_of_base: false,
         }
     }
 
@@ -275,6 +283,7 @@ const FAMILIES: &[&[Row]] = &[
     kbkdf::ROWS,
     pbkdf2::ROWS,
     combine::ROWS,
+    key_digest::ROWS,
     digest::ROWS,
 ];
 
@@ -297,7 +306,7 @@ pub fn markdown() -> String {
     for row in rows() {
         let functions: Vec<_> = row.functions().collect();
         let keys: Vec<_> = row.keys.iter().map(|key| format!("`{key:?}`")).collect();
-        let bits = row.kind == MechanismType::GENERIC_SECRET_KEY_GEN
+        let bits = matches!(row.kind, MechanismType::GENERIC_SECRET_KEY_GEN | MechanismType::SP800_108_COUNTER_KDF)
             || row.keys.iter().any(|key| matches!(*key, KeyType::RSA | KeyType::EC));
         let unit = if bits { "bits" } else { "bytes" };
         let sizes = match (row.min_size, row.max_size) {

@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use crate::ck::KeyType;
-use crate::key::{Key, Material, NewKey, Value};
+use crate::ck::{KeyType, MechanismType};
+use crate::error::Result;
+use crate::key::{Key, KeyRequest, Material, NewKey, Value};
+use crate::params::Params;
+use crate::table::{self, Derivation, Derived};
 
 /// Bytes from hexadecimal digits.
 pub(crate) fn hex(text: &str) -> Vec<u8> {
@@ -23,6 +26,22 @@ pub(crate) fn secret(key_type: KeyType, bytes: &[u8]) -> Key {
 pub(crate) fn bytes_of(new: NewKey) -> Vec<u8> {
     let key = Key { key_type: new.key_type, material: new.material, public: None };
     crate::secret::bytes(&key).unwrap().to_vec()
+}
+
+/// `C_DeriveKey` of a secret key, without a partition.
+pub(crate) fn derive(
+    kind: MechanismType,
+    params: &Params,
+    base: &Key,
+    others: &[Key],
+    request: &KeyRequest,
+) -> Result<NewKey> {
+    let row = table::row(kind).unwrap();
+    row.accepts(base)?;
+    match row.derive.unwrap()(&Derivation { params, base, others, request, partition: None })? {
+        Derived::Key(new) => Ok(new),
+        Derived::Public(_) | Derived::Data(_) => panic!("{kind:?} makes no secret key"),
+    }
 }
 
 /// Bytes that differ from their neighbours.

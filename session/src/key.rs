@@ -113,7 +113,8 @@ pub fn derive(
         always_sensitive: from.flag(A::ALWAYS_SENSITIVE),
         never_extractable: from.flag(A::NEVER_EXTRACTABLE),
     };
-    let request = template::request(&attributes, library.config.policy)?;
+    let mut request = template::request(&attributes, library.config.policy)?;
+    request.base_is_open = from.flag(A::EXTRACTABLE) && !from.flag(A::SENSITIVE);
     let partition = session.partition()?;
     let from = Derivation {
         params: &mechanism.params,

@@ -191,6 +191,8 @@ pub(crate) fn request(attributes: &Attributes, policy: Policy) -> Result<KeyRequ
         device_iv: flag(A::AZIHSM_DEVICE_IV),
         allowed: allowed.map(|kinds| kinds.into_iter().map(MechanismType).collect()),
         policy,
+        // What derives from a key that shows its value says so itself.
+        base_is_open: false,
     })
 }
 
