@@ -141,6 +141,9 @@ pub enum ChannelError {
     NotReady,
     /// The command was aborted; it may or may not have run (EAGAIN with 0x04000002 or nothing).
     Aborted,
+    /// The driver stopped waiting for the command, which the device still runs, now or later. Only the emulator tells it
+    /// from [`ChannelError::Aborted`].
+    Late,
     /// Request longer than 4096 bytes: refused before sending (wire 1.6).
     RequestTooLong {
         /// The request's length.
@@ -189,6 +192,7 @@ impl fmt::Display for ChannelError {
             Self::NotOwner => f.write_str("the handle belongs to another process"),
             Self::NotReady => f.write_str("the device is not ready"),
             Self::Aborted => f.write_str("the command was aborted"),
+            Self::Late => f.write_str("the command was given up, and may still run"),
             Self::RequestTooLong { len } => write!(f, "request of {len} bytes, the limit is 4096"),
             Self::Descriptor { status } => write!(f, "descriptor status {status:#x}"),
             Self::FastPath { result, extended } => write!(f, "fast path result {result}, extended {extended:#x}"),

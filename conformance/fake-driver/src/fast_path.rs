@@ -158,6 +158,8 @@ fn failure(cause: &ChannelError) -> Failure {
         }
         ChannelError::FastPath { result, extended } => Failure::Device(result, extended),
         ChannelError::NotReady => Failure::Refused(libc::EAGAIN, 0x0400_0001),
+        // Row 18.
+        ChannelError::Late => Failure::NotCarriedOut(0),
         // Aborted, and whatever else kept it from completing (row 17).
         _ => Failure::NotCarriedOut(1),
     }

@@ -91,6 +91,25 @@ impl Emulator {
         &self.partition.faults
     }
 
+    /// Fills the key tables with keys of strangers, who never give them up, until these have no more than this
+    /// many bytes and bulk places left; those that were there before go first.
+    pub fn fill_tables(&self, leave_bytes: usize, leave_bulk: usize) {
+        let vault = &mut self.partition.state().vault;
+        vault.remove_strangers();
+        vault.fill(leave_bytes, leave_bulk);
+    }
+
+    /// Takes the strangers' keys out of the tables.
+    pub fn empty_tables(&self) {
+        self.partition.state().vault.remove_strangers();
+    }
+
+    /// Has strangers hold this many of the sessions, as far as they are free; those that they held before are closed.
+    /// The answer is how many they hold.
+    pub fn occupy_sessions(&self, count: usize) -> usize {
+        self.partition.state().occupy_sessions(count)
+    }
+
     /// Moves the partition to another device, as live migration does (semantics 2.6).
     pub fn migrate(&self) -> Result<(), ChannelError> {
         self.own()?;
@@ -181,14 +200,10 @@ impl Handle {
     /// Does what a fault wants done before the command; the status it answers instead, if it is one.
     fn suffer(&self, action: Option<Action>) -> Result<Option<Status>, ChannelError> {
         match action {
-            None | Some(Action::AbortAfter) => Ok(None),
+            None | Some(Action::AbortAfter | Action::DelayMilliseconds(_) | Action::Late(_)) => Ok(None),
             Some(Action::Status(status)) => Ok(Some(Status(status))),
             Some(Action::NotReady) => Err(ChannelError::NotReady),
             Some(Action::AbortBefore) => Err(ChannelError::Aborted),
-            Some(Action::DelayMilliseconds(ms)) => {
-                std::thread::sleep(std::time::Duration::from_millis(ms));
-                Ok(None)
-            }
             Some(Action::Reset) => self.partition.reset().map(|()| None),
             Some(Action::Migrate) => self.partition.migrate().map(|()| None),
         }
@@ -219,18 +234,32 @@ impl Channel for Handle {
         let _opening =
             matches!(control.kind, SessionControl::Open | SessionControl::Close).then(|| self.opening.lock());
         self.admit(control)?;
-        let request = self.partition.parse(request);
+        let faults = &self.partition.faults;
+        let passage = faults.enter();
+        let frame = request;
+        let request = self.partition.parse(frame);
         let opcode = request.as_ref().map_or(Opcode::INVALID, |(header, _)| header.op);
-        let action = self.partition.faults.strike(opcode);
+        let action = faults.strike(opcode);
+        faults.take_time(Some(opcode), action, passage)?;
+        for late in faults.overdue() {
+            self.partition.answer(late.control, &self.partition.parse(&late.request), response);
+            response.clear();
+        }
         if let Some(status) = self.suffer(action)? {
             Partition::refuse(&request, status, response);
             return Ok(());
         }
+        if let Some(Action::Late(commands)) = action {
+            faults.postpone(commands, control, frame.to_vec());
+            return Err(ChannelError::Late);
+        }
         let outcome = self.partition.answer(control, &request, response);
-        if action == Some(Action::AbortAfter) {
+        let aborted =
+            if action == Some(Action::AbortAfter) { Err(ChannelError::Aborted) } else { faults.leave(passage) };
+        if aborted.is_err() {
             // The driver has not seen the completion: a session that was opened is unknown to it (wire 5.7).
             response.clear();
-            return Err(ChannelError::Aborted);
+            return aborted;
         }
         match outcome {
             Outcome::Unchanged => {}
@@ -243,27 +272,43 @@ impl Channel for Handle {
     fn gcm(&self, mut call: GcmCall<'_>) -> Result<GcmReply, ChannelError> {
         self.own()?;
         self.admit_fast(call.session, call.short_app_id)?;
-        let action = self.partition.faults.strike_gcm();
+        let faults = &self.partition.faults;
+        let passage = faults.enter();
+        let action = faults.strike_gcm();
+        faults.take_time(None, action, passage)?;
         self.suffer_fast(action)?;
-        if action == Some(Action::AbortAfter) {
-            let mut elsewhere = call.data.to_vec();
-            self.partition.gcm(&mut GcmCall { data: &mut elsewhere, ..call })?;
-            return Err(ChannelError::Aborted);
-        }
-        self.partition.gcm(&mut call)
+        let dropped = match action {
+            Some(Action::AbortAfter) => ChannelError::Aborted,
+            Some(Action::Late(_)) => ChannelError::Late,
+            _ => {
+                let done = self.partition.gcm(&mut call)?;
+                return faults.leave(passage).map(|()| done);
+            }
+        };
+        let mut elsewhere = call.data.to_vec();
+        self.partition.gcm(&mut GcmCall { data: &mut elsewhere, ..call })?;
+        Err(dropped)
     }
 
     fn xts(&self, mut call: XtsCall<'_>) -> Result<(), ChannelError> {
         self.own()?;
         self.admit_fast(call.session, call.short_app_id)?;
-        let action = self.partition.faults.strike_xts();
+        let faults = &self.partition.faults;
+        let passage = faults.enter();
+        let action = faults.strike_xts();
+        faults.take_time(None, action, passage)?;
         self.suffer_fast(action)?;
-        if action == Some(Action::AbortAfter) {
-            let mut elsewhere = call.data.to_vec();
-            self.partition.xts(&mut XtsCall { data: &mut elsewhere, ..call })?;
-            return Err(ChannelError::Aborted);
-        }
-        self.partition.xts(&mut call)
+        let dropped = match action {
+            Some(Action::AbortAfter) => ChannelError::Aborted,
+            Some(Action::Late(_)) => ChannelError::Late,
+            _ => {
+                self.partition.xts(&mut call)?;
+                return faults.leave(passage);
+            }
+        };
+        let mut elsewhere = call.data.to_vec();
+        self.partition.xts(&mut XtsCall { data: &mut elsewhere, ..call })?;
+        Err(dropped)
     }
 }
 

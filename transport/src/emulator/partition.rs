@@ -214,6 +214,19 @@ impl State {
         rand::fill(&mut self.nonce).map_err(|_| Status::RNG_ERROR)
     }
 
+    /// See [`super::Emulator::occupy_sessions`].
+    pub(crate) fn occupy_sessions(&mut self, count: usize) -> usize {
+        let of_stranger = |slot: &Option<Session>| slot.as_ref().is_some_and(|session| session.serial == STRANGER);
+        for slot in self.sessions.iter_mut().filter(|slot| of_stranger(slot)) {
+            *slot = None;
+        }
+        let rev = super::dispatch::REVISION;
+        for slot in self.sessions.iter_mut().filter(|slot| slot.is_none()).take(count) {
+            *slot = Some(Session { rev, serial: STRANGER, smk: None, entry: None });
+        }
+        self.sessions.iter().filter(|slot| of_stranger(slot)).count()
+    }
+
     /// Takes room for one of the device's own secrets.
     pub(crate) fn reserve(&mut self, kind: KeyType, raw: usize) -> Result<u16, Status> {
         let entry = Entry::new(kind, Owner::Internal, None, true, None, Arc::new(Material::Internal));
@@ -221,5 +234,7 @@ impl State {
     }
 }
 
+/// The serial number of the sessions of somebody that is not in this emulation.
+const STRANGER: u64 = u64::MAX;
 /// Sessions per partition (semantics 4).
 pub(crate) const SESSIONS: usize = 8;

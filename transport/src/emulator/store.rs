@@ -146,7 +146,7 @@ impl Partition {
             Owner::Internal if state.sessions.iter().flatten().any(|session| session.entry == Some(id)) => {
                 return Err(Status::KEY_NOT_FOUND);
             }
-            Owner::Internal => return Err(Status::CANNOT_DELETE_INTERNAL_KEYS),
+            Owner::Internal | Owner::Stranger => return Err(Status::CANNOT_DELETE_INTERNAL_KEYS),
             Owner::Session(owner) if owner != ticket.session => return Err(Status::INVALID_PERMISSIONS),
             Owner::Session(_) | Owner::App => {}
         }

@@ -18,6 +18,9 @@ impl Partition {
         let mut guard = self.state();
         let state = &mut *guard;
         Self::confirm(state, ticket)?;
+        if self.faults.holds_key_generation() {
+            return Err(Status::PENDING_KEY_GENERATION);
+        }
         if state.pending_polls > 0 {
             state.pending_polls -= 1;
             return Err(Status::PENDING_KEY_GENERATION);

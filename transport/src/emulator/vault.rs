@@ -15,6 +15,8 @@ pub(crate) enum Owner {
     Session(u8),
     /// The device itself.
     Internal,
+    /// Somebody that is not in this emulation: nobody can use, see or delete the key.
+    Stranger,
 }
 
 /// One key in a table.
@@ -140,7 +142,7 @@ impl Vault {
         match entry.owner {
             Owner::App => Ok(entry),
             Owner::Session(owner) if owner == session => Ok(entry),
-            Owner::Session(_) | Owner::Internal => Err(Status::INVALID_PERMISSIONS),
+            Owner::Session(_) | Owner::Internal | Owner::Stranger => Err(Status::INVALID_PERMISSIONS),
         }
     }
 
@@ -224,14 +226,36 @@ impl Vault {
         Some(entry)
     }
 
+    /// Puts strangers' keys into the tables until these have no more than so much left.
+    pub(crate) fn fill(&mut self, leave_bytes: usize, leave_bulk: usize) {
+        let stranger = |kind| Entry::new(kind, Owner::Stranger, None, true, None, Arc::new(Material::Internal));
+        let left = |vault: &Self| vault.tables.iter().map(|table| table.bulk.iter().flatten().count()).sum::<usize>();
+        let places = self.tables.len() * BULK_SLOTS;
+        while places - left(self) > leave_bulk && self.insert(stranger(KeyType::AES_GCM_BULK_256), STRANGER_RAW).is_ok()
+        {
+        }
+        while self.tables.iter().map(Table::free_bytes).sum::<usize>() > leave_bytes
+            && self.insert(stranger(KeyType::AES_256), STRANGER_RAW).is_ok()
+        {}
+    }
+
+    /// Removes all strangers' keys.
+    pub(crate) fn remove_strangers(&mut self) {
+        self.remove_of(Owner::Stranger);
+    }
+
     /// Removes all keys of a session.
     pub(crate) fn remove_session(&mut self, session: u8) {
+        self.remove_of(Owner::Session(session));
+    }
+
+    fn remove_of(&mut self, owner: Owner) {
         let ids: Vec<u16> = (0u16..)
             .zip(&self.tables)
             .flat_map(|(number, table)| {
                 (0u16..).zip(&table.entries).filter_map(move |(index, entry)| {
-                    let owned = entry.as_ref().is_some_and(|entry| entry.owner == Owner::Session(session));
-                    owned.then_some(number << 8 | index)
+                    let theirs = entry.as_ref().is_some_and(|entry| entry.owner == owner);
+                    theirs.then_some(number << 8 | index)
                 })
             })
             .collect();
@@ -269,6 +293,8 @@ const ENTRIES: usize = 256;
 const TABLE_BYTES: usize = 15104;
 /// Attributes of every entry.
 const ATTRIBUTES: usize = 32;
+/// Key bytes of a stranger's key.
+const STRANGER_RAW: usize = 32;
 const BULK_SLOTS: usize = 7;
 const BULK_TABLE_SHIFT: u32 = 3;
 
@@ -338,6 +364,26 @@ mod tests {
         vault.remove(bulk[2].id).unwrap();
         assert!(vault.bulk(2).is_none());
         assert_eq!(vault.insert(key(KeyType::AES_XTS_BULK_256, Owner::App, None), 2).unwrap().bulk, Some(2));
+    }
+
+    #[test]
+    fn strangers_leave_what_they_are_told_to_and_go_when_they_are_told_to() {
+        let mut vault = Vault::new(1, false);
+        vault.fill(600, 2);
+        let (count, _) = fill(&mut vault, 32);
+        assert_eq!(count, 600 / 64);
+        assert!(vault.tables[0].free_bytes() < 64);
+        vault.remove_strangers();
+        vault.fill(TABLE_BYTES, 2);
+        let gcm = || key(KeyType::AES_GCM_BULK_256, Owner::App, None);
+        vault.insert(gcm(), 2).unwrap();
+        let stranger =
+            (0..256).find(|id| vault.entry(*id).is_some_and(|entry| entry.owner == Owner::Stranger)).unwrap();
+        assert_eq!(vault.visible(stranger, 0).unwrap_err(), Status::INVALID_PERMISSIONS);
+        vault.insert(gcm(), 2).unwrap();
+        assert_eq!(vault.insert(gcm(), 2), Err(Status::REACHED_MAX_AES_BULK_KEYS));
+        vault.remove_strangers();
+        vault.insert(gcm(), 2).unwrap();
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub(super) fn reaction(error: &Error) -> Reaction {
         Error::Channel(ChannelError::FastPath { result, extended }) => return fast_path(*result, *extended),
         // The driver submitted nothing.
         Error::Channel(ChannelError::NotReady) => return Reaction::Later,
-        Error::Channel(ChannelError::Aborted) => return Reaction::Reconnect,
+        Error::Channel(ChannelError::Aborted | ChannelError::Late) => return Reaction::Reconnect,
         _ => return Reaction::GiveUp,
     };
     match status {
