@@ -14,6 +14,7 @@ use transport::partition::FacetKind;
 use crate::ck::{KeyType, MechanismType};
 use crate::error::{Code, Result};
 use crate::key::{KeyRequest, Policy};
+use crate::table::{self, Row};
 
 /// Where a key's value will be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +96,13 @@ pub fn rsa(request: &KeyRequest) -> Home {
     if request.extractable {
         return Home::Clear("it is extractable");
     }
-    let sign = request.sign && allows(request, RSA_SIGN);
-    let decrypt = request.decrypt && allows(request, RSA_DECRYPT);
+    let allows = |can: fn(&Row) -> bool| {
+        let row = |kind: &MechanismType| table::row(*kind).filter(|row| row.keys.contains(&KeyType::RSA));
+        request.allowed.as_ref().is_none_or(|allowed| allowed.iter().filter_map(row).any(can))
+    };
+    let sign = request.sign && allows(|row| row.sign.is_some() || row.sign_recover.is_some());
+    let decrypt =
+        request.decrypt && allows(|row| row.decrypt.is_some() || row.unwrap.is_some() || row.decapsulate.is_some());
     Home::Hsm(match (sign, decrypt) {
         (true, true) => vec![FacetKind::RsaSign, FacetKind::RsaDecrypt],
         (false, true) => vec![FacetKind::RsaDecrypt],
@@ -179,23 +185,6 @@ const ECDSA: &[MechanismType] = &[
     MechanismType::ECDSA_SHA3_384,
     MechanismType::ECDSA_SHA3_512,
 ];
-
-const RSA_SIGN: &[MechanismType] = &[
-    MechanismType::RSA_PKCS,
-    MechanismType::RSA_X_509,
-    MechanismType::RSA_PKCS_PSS,
-    MechanismType::SHA1_RSA_PKCS,
-    MechanismType::SHA256_RSA_PKCS,
-    MechanismType::SHA384_RSA_PKCS,
-    MechanismType::SHA512_RSA_PKCS,
-    MechanismType::SHA1_RSA_PKCS_PSS,
-    MechanismType::SHA256_RSA_PKCS_PSS,
-    MechanismType::SHA384_RSA_PKCS_PSS,
-    MechanismType::SHA512_RSA_PKCS_PSS,
-];
-
-const RSA_DECRYPT: &[MechanismType] =
-    &[MechanismType::RSA_PKCS, MechanismType::RSA_X_509, MechanismType::RSA_PKCS_OAEP];
 
 #[cfg(test)]
 mod tests {

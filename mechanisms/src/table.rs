@@ -361,8 +361,12 @@ mod tests {
             cryptoki_sys::CKF_HW
                 | cryptoki_sys::CKF_SIGN
                 | cryptoki_sys::CKF_VERIFY
+                | cryptoki_sys::CKF_SIGN_RECOVER
+                | cryptoki_sys::CKF_VERIFY_RECOVER
                 | cryptoki_sys::CKF_ENCRYPT
                 | cryptoki_sys::CKF_DECRYPT
+                | cryptoki_sys::CKF_WRAP
+                | cryptoki_sys::CKF_UNWRAP
                 | MESSAGES
         );
         assert_eq!(flags(MechanismType::AES_KEY_GEN), cryptoki_sys::CKF_HW | cryptoki_sys::CKF_GENERATE);

@@ -18,14 +18,6 @@ pub(crate) fn digest_info(hash: Hash, digest: &[u8]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new([prefix(hash), digest].concat())
 }
 
-/// The hash and digest of a `DigestInfo` that is encoded as [`digest_info`] does.
-pub(crate) fn parse_digest_info(info: &[u8]) -> Option<(Hash, &[u8])> {
-    HASHES.into_iter().find_map(|hash| {
-        let digest = info.strip_prefix(prefix(hash))?;
-        (digest.len() == hash.len()).then_some((hash, digest))
-    })
-}
-
 fn prefix(hash: Hash) -> &'static [u8] {
     match hash {
         Hash::Sha1 => &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14],
@@ -67,20 +59,6 @@ const fn nist(last: u8, len: u8) -> [u8; 19] {
     ]
 }
 
-const HASHES: [Hash; 11] = [
-    Hash::Sha1,
-    Hash::Sha224,
-    Hash::Sha256,
-    Hash::Sha384,
-    Hash::Sha512,
-    Hash::Sha512_224,
-    Hash::Sha512_256,
-    Hash::Sha3_224,
-    Hash::Sha3_256,
-    Hash::Sha3_384,
-    Hash::Sha3_512,
-];
-
 /// EMSA-PKCS1-v1_5 without the `DigestInfo`: `00 || 01 || FF.. || 00 || data`, `len` bytes.
 pub(crate) fn pad_signature(data: &[u8], len: usize) -> Result<Zeroizing<Vec<u8>>> {
     let limit = len.saturating_sub(OVERHEAD);
@@ -94,6 +72,13 @@ pub(crate) fn pad_signature(data: &[u8], len: usize) -> Result<Zeroizing<Vec<u8>
     block[zero] = 0;
     block[zero + 1..].copy_from_slice(data);
     Ok(block)
+}
+
+/// The data in a block of [`pad_signature`]. Signatures are public: no secret hangs on the time it takes.
+pub(crate) fn unpad_signature(block: &[u8]) -> Option<&[u8]> {
+    let padding = block.strip_prefix(&[0, 1])?;
+    let ones = padding.iter().position(|byte| *byte != 0xff)?;
+    (ones >= 8 && padding[ones] == 0).then(|| &padding[ones + 1..])
 }
 
 /// EME-PKCS1-v1_5: `00 || 02 || PS || 00 || message`, `len` bytes.
@@ -144,12 +129,10 @@ pub(crate) fn unpad_encryption(block: &[u8], rejection: &Rejection) -> Result<Ze
 pub(crate) struct Rejection(hmac::Key);
 
 impl Rejection {
-    /// From a secret of the key (or of the process) and the ciphertext: the KDK of the draft, section 7.2.
-    pub(crate) fn new(secret: &[u8], key: &[u8], ciphertext: &[u8]) -> Self {
-        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, secret));
-        context.update(key);
-        context.update(ciphertext);
-        Self(hmac::Key::new(hmac::HMAC_SHA256, context.sign().as_ref()))
+    /// From a secret of the key, and the ciphertext as long as the modulus: the KDK of the draft, section 7.2.
+    pub(crate) fn new(secret: &[u8; 32], ciphertext: &[u8]) -> Self {
+        let secret = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        Self(hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&secret, ciphertext).as_ref()))
     }
 
     /// A block of `len` bytes and how many of its last bytes are the message, 0 to `len` - 11.
@@ -185,7 +168,7 @@ mod tests {
     use super::*;
 
     fn rejection() -> Rejection {
-        Rejection::new(b"secret", b"key", b"ciphertext")
+        Rejection::new(&[7; 32], b"ciphertext")
     }
 
     #[test]
@@ -195,6 +178,22 @@ mod tests {
         assert_eq!(pad_signature(b"123456", 16).unwrap_err(), Code::DataLenRange);
         assert!(pad_signature(b"12345", 16).is_ok());
         assert!(pad_signature(b"", 16).is_ok());
+    }
+
+    #[test]
+    fn recovery_takes_only_what_is_padded_so() {
+        for data in [&b""[..], b"d", b"data", b"\xff\xff", b"\0\0"] {
+            let block = pad_signature(data, 16).unwrap();
+            assert_eq!(unpad_signature(&block), Some(data));
+            for at in 0..block.len() - data.len() {
+                let mut spoiled = block.to_vec();
+                spoiled[at] ^= 0x40;
+                assert_eq!(unpad_signature(&spoiled), None, "byte {at}");
+            }
+        }
+        assert_eq!(unpad_signature(&[&[0, 1][..], &[0xff; 7], b"\0data"].concat()), None, "short padding");
+        assert_eq!(unpad_signature(&[&[0, 1][..], &[0xff; 14]].concat()), None, "no end of the padding");
+        assert_eq!(unpad_signature(&[]), None);
     }
 
     #[test]
@@ -232,7 +231,7 @@ mod tests {
     fn synthetic_messages_differ_by_ciphertext_and_fit() {
         let mut lengths = std::collections::BTreeSet::new();
         for i in 0..200u32 {
-            let rejection = Rejection::new(b"secret", b"key", &i.to_be_bytes());
+            let rejection = Rejection::new(&[7; 32], &i.to_be_bytes());
             let message = unpad_encryption(&[0; 256], &rejection).unwrap();
             assert!(message.len() <= 256 - OVERHEAD);
             lengths.insert(message.len());

@@ -6,19 +6,21 @@ use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa as engine;
 use rsa::BoxedUint;
 use rsa::pkcs1;
-use rsa::pkcs8::der::{Decode, Encode};
-use rsa::pkcs8::{EncodePrivateKey, EncodePublicKey};
+use rsa::pkcs8::EncodePrivateKey;
+use rsa::pkcs8::der::Decode;
 use subtle::ConstantTimeEq;
 use transport::partition::{ImportValue, Partition};
+use transport::raw_rsa;
 use zeroize::Zeroizing;
 
+use super::weak;
 use crate::ck::{KeyType, MechanismType};
 use crate::error::{Code, Error, Result};
 use crate::key::{KeyRequest, Material, NewKey, Origin, Policy, PublicKey, Residency, Value};
 use crate::params::Params;
 use crate::residency::{self, Home};
-use crate::secret;
 use crate::table::Row;
+use crate::{random, secret};
 
 /// PKCS#11 v3.2, 6.1.4. The device makes no RSA keys (semantics 8.1): they are made here and imported, so no `CKF_HW`.
 pub(crate) const ROWS: &[Row] = &[Row {
@@ -85,7 +87,7 @@ pub struct Crt<'a> {
 }
 
 /// A private key from its parts, big-endian. What `crt` leaves out is computed, what it gives must agree. Sizes other
-/// than 2048, 3072 and 4096 bits, and parts that do not fit together, are `CKR_ATTRIBUTE_VALUE_INVALID`.
+/// than 2048, 3072 and 4096 bits, parts that do not fit together, and weak keys are `CKR_ATTRIBUTE_VALUE_INVALID`.
 pub fn private_from_components(
     modulus: &[u8],
     public_exponent: &[u8],
@@ -95,12 +97,12 @@ pub fn private_from_components(
     let bad = |why: &str| Code::AttributeValueInvalid.because(format_args!("RSA private key: {why}"));
     let (modulus, public_exponent) = (trimmed(modulus), trimmed(public_exponent));
     check_size(modulus)?;
+    weak::public(modulus, public_exponent).map_err(bad)?;
     if public_exponent.len() > 4 {
         return Err(bad("a public exponent of more than 4 bytes, which the HSM does not take"));
     }
     let wide = u32::try_from(modulus.len() * 8).map_err(|_| bad("modulus too long"))?;
     let number = |bytes: &[u8]| BoxedUint::from_be_slice(trimmed(bytes), wide).map_err(|_| bad("a part is too long"));
-    engine_public(modulus, public_exponent)?;
     let exponent = BoxedUint::from_be_slice_vartime(public_exponent);
     let primes = match (crt.prime_1, crt.prime_2) {
         (Some(p), Some(q)) => vec![number(p)?, number(q)?],
@@ -124,7 +126,26 @@ pub fn private_from_components(
             return Err(bad("its CRT values do not fit together"));
         }
     }
+    weak::private(&computed.modulus, &computed.private_exponent, &computed.prime_1, &computed.prime_2).map_err(bad)?;
+    check_pair(&value).map_err(|_| bad("it does not undo its public half"))?;
     Ok(value)
+}
+
+/// A private operation, which AWS-LC checks with the public half: numbers that are no primes fit together too.
+fn check_pair(value: &Value) -> Result<()> {
+    let Value::Rsa(der) = value else { return Err(Code::KeyTypeInconsistent.into()) };
+    let key = raw_rsa::PrivateKey::from_pkcs8(der)?;
+    let mut block = Zeroizing::new(vec![0; public_len(&value.public()?)]);
+    random::fill(&mut block[1..])?;
+    key.apply(&block)?;
+    Ok(())
+}
+
+fn public_len(public: &PublicKey) -> usize {
+    match public {
+        PublicKey::Rsa { modulus, .. } => modulus.len(),
+        PublicKey::Ec { point, .. } => point.len(),
+    }
 }
 
 /// A private key from PKCS#8 DER (RFC 5958), brought into the form that the device takes.
@@ -150,20 +171,13 @@ pub fn private_from_pkcs8(der: &[u8]) -> Result<Value> {
     )
 }
 
-/// A validated public key, 2048 to 4096 bits; `CKR_ATTRIBUTE_VALUE_INVALID` for what can be no RSA key.
+/// A validated public key, 1024 to 4096 bits; `CKR_ATTRIBUTE_VALUE_INVALID` for what can be no RSA key, and for keys that
+/// are known to be weak. Below 2048 bits it verifies signatures, and does nothing else.
 pub fn public(modulus: &[u8], exponent: &[u8]) -> Result<PublicKey> {
     let (modulus, exponent) = (trimmed(modulus), trimmed(exponent));
-    engine_public(modulus, exponent)?;
+    weak::public(modulus, exponent)
+        .map_err(|why| Code::AttributeValueInvalid.because(format_args!("RSA public key: {why}")))?;
     Ok(PublicKey::Rsa { modulus: modulus.to_vec(), exponent: exponent.to_vec() })
-}
-
-pub(crate) fn engine_public(modulus: &[u8], exponent: &[u8]) -> Result<rsa::RsaPublicKey> {
-    let bad = || Code::AttributeValueInvalid.because("not an RSA public key of 2048 to 4096 bits");
-    if exponent.len() > 8 {
-        return Err(bad());
-    }
-    let (modulus, exponent) = (BoxedUint::from_be_slice_vartime(modulus), BoxedUint::from_be_slice_vartime(exponent));
-    rsa::RsaPublicKey::new_with_size_limits(modulus, exponent, 2048..=4096).map_err(|_| bad())
 }
 
 /// The public half of PKCS#8 DER.
@@ -173,20 +187,9 @@ pub(crate) fn public_of(der: &[u8]) -> Result<PublicKey> {
     Ok(PublicKey::Rsa { modulus: key.modulus.as_bytes().to_vec(), exponent: key.public_exponent.as_bytes().to_vec() })
 }
 
-/// `RSAPublicKey` DER (RFC 8017, A.1.1).
-pub(crate) fn pkcs1_public(modulus: &[u8], exponent: &[u8]) -> Result<Vec<u8>> {
-    let failed = |_| Code::GeneralError.because("an RSA key cannot be encoded");
-    let key = pkcs1::RsaPublicKeyRef {
-        modulus: pkcs1::UintRef::new(modulus).map_err(failed)?,
-        public_exponent: pkcs1::UintRef::new(exponent).map_err(failed)?,
-    };
-    key.to_der().map_err(failed)
-}
-
 /// `SubjectPublicKeyInfo` DER (RFC 8017, A.1).
 pub(crate) fn spki(modulus: &[u8], exponent: &[u8]) -> Result<Vec<u8>> {
-    let der = engine_public(modulus, exponent)?.to_public_key_der();
-    der.map(rsa::pkcs8::Document::into_vec).map_err(|_| Code::GeneralError.because("an RSA key cannot be encoded"))
+    transport::ddi::key::spki_from_rsa(modulus, exponent).map_err(|error| Code::AttributeValueInvalid.because(error))
 }
 
 fn trimmed(bytes: &[u8]) -> &[u8] {
@@ -195,7 +198,7 @@ fn trimmed(bytes: &[u8]) -> &[u8] {
 }
 
 fn check_size(modulus: &[u8]) -> Result<()> {
-    let bits = modulus.len() * 8 - modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    let bits = weak::bits(modulus);
     if SIZES.contains(&bits) {
         Ok(())
     } else {
@@ -352,7 +355,7 @@ mod tests {
         even[255] ^= 1;
         for (n, e) in [
             (&even[..], &exponent[..]),
-            (&modulus[..128], &exponent[..]),
+            (&modulus[..127], &exponent[..]),
             (&modulus[..], &[2][..]),
             (&modulus[..], &[1][..]),
             (&modulus[..], &[0][..]),

@@ -2,8 +2,10 @@
 
 use zeroize::Zeroizing;
 
-use super::{CipherScheme, PublicRsa, row};
-use crate::ck::MechanismType;
+use super::cipher::{self, Pad, Unpad};
+use super::engine::PublicRsa;
+use super::row;
+use crate::ck::{MechanismType, ObjectClass};
 use crate::digest::Hash;
 use crate::error::{Code, Result};
 use crate::padding::oaep::Scheme;
@@ -13,29 +15,36 @@ use crate::table::Row;
 /// PKCS#11 v3.2, 6.1.8.
 pub(crate) const ROWS: &[Row] = &[Row {
     shape: Shape::Oaep,
-    encrypt: Some(|params, key| super::encrypt(key, parse(params)?)),
-    decrypt: Some(|params, key| super::decrypt(key, parse(params)?)),
+    encrypt: Some(|params, key| cipher::encrypt(key, parse(params)?)),
+    decrypt: Some(|params, key| cipher::decrypt(key, |_| parse(params))),
+    wrap: Some(|params, key| cipher::wrap(key, parse(params)?)),
+    unwrap: Some(|params, key| cipher::unwrap(key, |_| parse(params))),
+    wraps: &[ObjectClass::SECRET_KEY],
     ..row(MechanismType::RSA_PKCS_OAEP, "6.1.8")
 }];
 
-/// The two hashes may differ: Java's `OAEPWithSHA-256AndMGF1Padding` masks with SHA-1.
 fn parse(params: &Params) -> Result<Scheme> {
     let Params::Oaep { hash, mgf, source, label } = params else { return Err(Code::MechanismParamInvalid.into()) };
+    scheme(*hash, *mgf, *source, label)
+}
+
+/// The two hashes may differ: Java's `OAEPWithSHA-256AndMGF1Padding` masks with SHA-1.
+pub(crate) fn scheme(hash: MechanismType, mgf: u64, source: u64, label: &[u8]) -> Result<Scheme> {
     let bad = |what: String| Code::MechanismParamInvalid.because(what);
     let scheme = Scheme {
-        hash: Hash::of(*hash).ok_or_else(|| bad(format!("OAEP with {hash:?}")))?,
-        mgf: Hash::of_mgf(*mgf).ok_or_else(|| bad(format!("OAEP with mgf {mgf:#x}")))?,
-        label: label.clone(),
+        hash: Hash::of(hash).ok_or_else(|| bad(format!("OAEP with {hash:?}")))?,
+        mgf: Hash::of_mgf(mgf).ok_or_else(|| bad(format!("OAEP with mgf {mgf:#x}")))?,
+        label: label.to_vec(),
     };
     // Zero is no source, and what callers leave there who have no label.
-    match *source {
+    match source {
         cryptoki_sys::CKZ_DATA_SPECIFIED => Ok(scheme),
         0 if label.is_empty() => Ok(scheme),
         other => Err(bad(format!("OAEP with source {other:#x}"))),
     }
 }
 
-impl CipherScheme for Scheme {
+impl Pad for Scheme {
     fn limit(&self, key: &PublicRsa) -> usize {
         // 2048 bits hold two SHA-512 digests and more.
         self.limit(key.len()).unwrap_or(0)
@@ -44,8 +53,14 @@ impl CipherScheme for Scheme {
     fn pad(&self, message: &[u8], key: &PublicRsa) -> Result<Zeroizing<Vec<u8>>> {
         self.pad(message, key.len())
     }
+}
 
-    fn unpad(&self, block: Zeroizing<Vec<u8>>, _key: &PublicRsa, _ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+impl Unpad for Scheme {
+    fn limit(&self, key: &PublicRsa) -> usize {
+        Pad::limit(self, key)
+    }
+
+    fn unpad(&self, block: Zeroizing<Vec<u8>>, _ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         self.unpad(block)
     }
 }

@@ -1,60 +1,58 @@
-//! PKCS#1 v1.5: `CKM_RSA_PKCS` and `CKM_SHA*_RSA_PKCS`.
+//! PKCS#1 v1.5: `CKM_RSA_PKCS` and `CKM_*_RSA_PKCS`.
 
-use aws_lc_rs::signature as engine;
-use once_cell::sync::OnceCell;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{CipherScheme, Known, PublicRsa, SignatureScheme, row};
-use crate::ck::MechanismType;
+use super::cipher::{self, Pad, Unpad};
+use super::engine::{PrivateRsa, PublicRsa};
+use super::row;
+use super::signing::{self, Recoverable, SignatureScheme};
+use crate::ck::{MechanismType, ObjectClass};
 use crate::digest::Hash;
 use crate::error::Result;
 use crate::padding::pkcs1v15;
-use crate::random;
-use crate::table::{Row, SignInit, VerifyInit};
+use crate::table::Row;
+
+/// A row whose message is hashed.
+macro_rules! hashed {
+    ($kind:ident, $hash:ident) => {
+        Row {
+            sign: Some(|_, key| signing::sign(key, Some(Hash::$hash), Signature(Some(Hash::$hash)))),
+            verify: Some(|_, key| signing::verify(key, Some(Hash::$hash), Signature(Some(Hash::$hash)))),
+            ..row(MechanismType::$kind, "6.1.14")
+        }
+    };
+}
 
 /// PKCS#11 v3.2, 6.1.6 and 6.1.14.
 pub(crate) const ROWS: &[Row] = &[
     Row {
-        encrypt: Some(|_, key| super::encrypt(key, Scheme(None))),
-        decrypt: Some(|_, key| {
-            rejection_secret()?;
-            super::decrypt(key, Scheme(None))
-        }),
-        sign: Some(|_, key| super::sign(key, None, Scheme(None))),
-        verify: Some(|_, key| super::verify(key, None, Scheme(None))),
+        encrypt: Some(|_, key| cipher::encrypt(key, Encryption)),
+        decrypt: Some(|_, key| cipher::decrypt(key, Decryption::of)),
+        sign: Some(|_, key| signing::sign(key, None, Signature(None))),
+        verify: Some(|_, key| signing::verify(key, None, Signature(None))),
+        sign_recover: Some(|_, key| signing::sign_recover(key, Signature(None))),
+        verify_recover: Some(|_, key| signing::verify_recover(key, Signature(None))),
+        wrap: Some(|_, key| cipher::wrap(key, Encryption)),
+        unwrap: Some(|_, key| cipher::unwrap(key, Decryption::of)),
+        wraps: &[ObjectClass::SECRET_KEY],
         ..row(MechanismType::RSA_PKCS, "6.1.6")
     },
-    hashed(
-        MechanismType::SHA1_RSA_PKCS,
-        |_, key| super::sign(key, Some(Hash::Sha1), Scheme(Some(Hash::Sha1))),
-        |_, key| super::verify(key, Some(Hash::Sha1), Scheme(Some(Hash::Sha1))),
-    ),
-    hashed(
-        MechanismType::SHA256_RSA_PKCS,
-        |_, key| super::sign(key, Some(Hash::Sha256), Scheme(Some(Hash::Sha256))),
-        |_, key| super::verify(key, Some(Hash::Sha256), Scheme(Some(Hash::Sha256))),
-    ),
-    hashed(
-        MechanismType::SHA384_RSA_PKCS,
-        |_, key| super::sign(key, Some(Hash::Sha384), Scheme(Some(Hash::Sha384))),
-        |_, key| super::verify(key, Some(Hash::Sha384), Scheme(Some(Hash::Sha384))),
-    ),
-    hashed(
-        MechanismType::SHA512_RSA_PKCS,
-        |_, key| super::sign(key, Some(Hash::Sha512), Scheme(Some(Hash::Sha512))),
-        |_, key| super::verify(key, Some(Hash::Sha512), Scheme(Some(Hash::Sha512))),
-    ),
+    hashed!(SHA1_RSA_PKCS, Sha1),
+    hashed!(SHA224_RSA_PKCS, Sha224),
+    hashed!(SHA256_RSA_PKCS, Sha256),
+    hashed!(SHA384_RSA_PKCS, Sha384),
+    hashed!(SHA512_RSA_PKCS, Sha512),
+    hashed!(SHA3_224_RSA_PKCS, Sha3_224),
+    hashed!(SHA3_256_RSA_PKCS, Sha3_256),
+    hashed!(SHA3_384_RSA_PKCS, Sha3_384),
+    hashed!(SHA3_512_RSA_PKCS, Sha3_512),
 ];
 
-const fn hashed(kind: MechanismType, sign: SignInit, verify: VerifyInit) -> Row {
-    Row { sign: Some(sign), verify: Some(verify), ..row(kind, "6.1.14") }
-}
-
 /// With a hash, the message is its digest; without, it is what the caller gives (often a `DigestInfo` of their own).
-struct Scheme(Option<Hash>);
+struct Signature(Option<Hash>);
 
-impl SignatureScheme for Scheme {
+impl SignatureScheme for Signature {
     fn limit(&self, key: &PublicRsa) -> usize {
         key.len() - pkcs1v15::OVERHEAD
     }
@@ -70,25 +68,18 @@ impl SignatureScheme for Scheme {
         // Comparing whole blocks leaves no room for the mistakes of parsing (RFC 8017, 8.2.2).
         Ok(self.encode(message, key)?.ct_eq(block).into())
     }
+}
 
-    fn known(&self, message: &[u8]) -> Option<Known> {
-        let (hash, digest) = match self.0 {
-            Some(hash) => (hash, message),
-            None => pkcs1v15::parse_digest_info(message)?,
-        };
-        let (verify, sign): (_, Option<&'static dyn engine::RsaEncoding>) = match hash {
-            Hash::Sha1 => (&engine::RSA_PKCS1_2048_8192_SHA1_FOR_LEGACY_USE_ONLY, None),
-            Hash::Sha256 => (&engine::RSA_PKCS1_2048_8192_SHA256, Some(&engine::RSA_PKCS1_SHA256)),
-            Hash::Sha384 => (&engine::RSA_PKCS1_2048_8192_SHA384, Some(&engine::RSA_PKCS1_SHA384)),
-            Hash::Sha512 => (&engine::RSA_PKCS1_2048_8192_SHA512, Some(&engine::RSA_PKCS1_SHA512)),
-            _ => return None,
-        };
-        let digest = aws_lc_rs::digest::Digest::import_less_safe(digest, hash.engine()?).ok()?;
-        Some(Known { digest, verify, sign })
+impl Recoverable for Signature {
+    fn recover<'a>(&self, block: &'a [u8]) -> Option<&'a [u8]> {
+        pkcs1v15::unpad_signature(block)
     }
 }
 
-impl CipherScheme for Scheme {
+/// EME-PKCS1-v1_5.
+struct Encryption;
+
+impl Pad for Encryption {
     fn limit(&self, key: &PublicRsa) -> usize {
         key.len() - pkcs1v15::OVERHEAD
     }
@@ -96,31 +87,37 @@ impl CipherScheme for Scheme {
     fn pad(&self, message: &[u8], key: &PublicRsa) -> Result<Zeroizing<Vec<u8>>> {
         pkcs1v15::pad_encryption(message, key.len())
     }
+}
 
-    fn unpad(&self, block: Zeroizing<Vec<u8>>, key: &PublicRsa, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-        let rejection = pkcs1v15::Rejection::new(rejection_secret()?, &key.modulus, ciphertext);
-        pkcs1v15::unpad_encryption(&block, &rejection)
+/// Its opposite, with implicit rejection: a bad ciphertext has a message too, and no error says which is which
+/// (Bleichenbacher 1998). Unwrapping goes on with that message, so that a bad padding and a key of a wrong length are
+/// the same error (Bardou and others 2012, 2.2).
+struct Decryption {
+    secret: Zeroizing<[u8; 32]>,
+}
+
+impl Decryption {
+    fn of(key: &PrivateRsa) -> Result<Self> {
+        Ok(Self { secret: key.rejection_secret()? })
     }
 }
 
-/// From which the synthetic messages of bad ciphertexts are made. The draft takes the private exponent, which an HSM
-/// key does not show; a secret of the process makes them as stable as an attacker could notice.
-fn rejection_secret() -> Result<&'static [u8]> {
-    static SECRET: OnceCell<Zeroizing<[u8; 32]>> = OnceCell::new();
-    SECRET
-        .get_or_try_init(|| {
-            let mut secret = Zeroizing::new([0; 32]);
-            random::fill(&mut *secret)?;
-            Ok(secret)
-        })
-        .map(|secret| &secret[..])
+impl Unpad for Decryption {
+    fn limit(&self, key: &PublicRsa) -> usize {
+        key.len() - pkcs1v15::OVERHEAD
+    }
+
+    fn unpad(&self, block: Zeroizing<Vec<u8>>, ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        pkcs1v15::unpad_encryption(&block, &pkcs1v15::Rejection::new(&self.secret, ciphertext))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::signature as engine;
     use rsa::pkcs8::DecodePrivateKey;
 
-    use super::super::tests::{decrypted, encrypted, modulus, private, signature, spki, verified};
+    use super::super::tests::{decrypted, encrypted, private, rng, signature, spki, theirs, verified};
     use super::*;
     use crate::error::Code;
     use crate::key::{Material, Value};
@@ -165,11 +162,7 @@ mod tests {
 
     #[test]
     fn encryption_both_ways_with_rustcrypto() {
-        let Ok(crate::key::PublicKey::Rsa { exponent, .. }) = crate::rsa::public(&modulus(), &[1, 0, 1]) else {
-            panic!("an RSA key")
-        };
-        let theirs = super::super::keys::engine_public(&modulus(), &exponent).unwrap();
-        let mut rng = rsa::rand_core::UnwrapErr(super::super::SystemRandom);
+        let (theirs, mut rng) = (theirs(), rng());
         for len in [0, 1, 100, 245] {
             let message = vec![4; len];
             let ours = encrypted(MechanismType::RSA_PKCS, &Params::None, &message).unwrap();
@@ -179,21 +172,16 @@ mod tests {
         }
     }
 
-    /// The `rsa` crate follows the same draft, with the private exponent as the secret: the same synthetic messages.
+    /// The `rsa` crate follows the same draft, as OpenSSL 3.2 does: the same synthetic messages.
     #[test]
     fn implicit_rejection_agrees_with_rustcrypto() {
         let Material::Clear(value) = private().material else { panic!("a clear key") };
         let Value::Rsa(der) = &*value else { panic!("an RSA key") };
         let theirs = rsa::RsaPrivateKey::from_pkcs8_der(der).unwrap();
-        let d = crate::rsa::components(&value).unwrap().private_exponent;
-        let padded = [vec![0; 256 - d.len()], d.to_vec()].concat();
-        let secret = Hash::Sha256.digest(&padded);
         for i in 0..20 {
             let ciphertext = encrypted(MechanismType::RSA_X_509, &Params::None, &[2 + i; 200]).unwrap();
-            let block = decrypted(MechanismType::RSA_X_509, &Params::None, &ciphertext).unwrap();
-            let rejection = pkcs1v15::Rejection::new(&secret, &[], &ciphertext);
-            let ours = pkcs1v15::unpad_encryption(&block, &rejection).unwrap();
-            assert_eq!(*ours, theirs.decrypt(rsa::Pkcs1v15Encrypt, &ciphertext).unwrap());
+            let ours = decrypted(MechanismType::RSA_PKCS, &Params::None, &ciphertext).unwrap();
+            assert_eq!(ours, theirs.decrypt(rsa::Pkcs1v15Encrypt, &ciphertext).unwrap());
         }
     }
 

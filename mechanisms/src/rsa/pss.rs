@@ -1,9 +1,10 @@
-//! RSASSA-PSS: `CKM_RSA_PKCS_PSS` and `CKM_SHA*_RSA_PKCS_PSS`.
+//! RSASSA-PSS: `CKM_RSA_PKCS_PSS` and `CKM_*_RSA_PKCS_PSS`.
 
-use aws_lc_rs::signature as engine;
 use zeroize::Zeroizing;
 
-use super::{Known, PublicRsa, SignatureScheme, row};
+use super::engine::PublicRsa;
+use super::row;
+use super::signing::{self, SignatureScheme};
 use crate::ck::MechanismType;
 use crate::digest::Hash;
 use crate::error::{Code, Result};
@@ -11,52 +12,40 @@ use crate::key::Key;
 use crate::operation::{SignOp, VerifyOp};
 use crate::padding::pss::Scheme;
 use crate::params::{Params, Shape};
-use crate::table::{Row, SignInit, VerifyInit};
+use crate::table::Row;
+
+/// A row of PSS; of a message that is hashed, where there is a hash.
+macro_rules! pss {
+    ($kind:ident, $section:literal, $hash:expr) => {
+        Row {
+            shape: Shape::Pss,
+            sign: Some(|params, key| sign(params, key, $hash)),
+            verify: Some(|params, key| verify(params, key, $hash)),
+            ..row(MechanismType::$kind, $section)
+        }
+    };
+}
 
 /// PKCS#11 v3.2, 6.1.10 and 6.1.15.
 pub(crate) const ROWS: &[Row] = &[
-    pss(
-        MechanismType::RSA_PKCS_PSS,
-        "6.1.10",
-        |params, key| sign(params, key, None),
-        |params, key| verify(params, key, None),
-    ),
-    pss(
-        MechanismType::SHA1_RSA_PKCS_PSS,
-        "6.1.15",
-        |params, key| sign(params, key, Some(Hash::Sha1)),
-        |params, key| verify(params, key, Some(Hash::Sha1)),
-    ),
-    pss(
-        MechanismType::SHA256_RSA_PKCS_PSS,
-        "6.1.15",
-        |params, key| sign(params, key, Some(Hash::Sha256)),
-        |params, key| verify(params, key, Some(Hash::Sha256)),
-    ),
-    pss(
-        MechanismType::SHA384_RSA_PKCS_PSS,
-        "6.1.15",
-        |params, key| sign(params, key, Some(Hash::Sha384)),
-        |params, key| verify(params, key, Some(Hash::Sha384)),
-    ),
-    pss(
-        MechanismType::SHA512_RSA_PKCS_PSS,
-        "6.1.15",
-        |params, key| sign(params, key, Some(Hash::Sha512)),
-        |params, key| verify(params, key, Some(Hash::Sha512)),
-    ),
+    pss!(RSA_PKCS_PSS, "6.1.10", None),
+    pss!(SHA1_RSA_PKCS_PSS, "6.1.15", Some(Hash::Sha1)),
+    pss!(SHA224_RSA_PKCS_PSS, "6.1.15", Some(Hash::Sha224)),
+    pss!(SHA256_RSA_PKCS_PSS, "6.1.15", Some(Hash::Sha256)),
+    pss!(SHA384_RSA_PKCS_PSS, "6.1.15", Some(Hash::Sha384)),
+    pss!(SHA512_RSA_PKCS_PSS, "6.1.15", Some(Hash::Sha512)),
+    pss!(SHA3_224_RSA_PKCS_PSS, "6.1.15", Some(Hash::Sha3_224)),
+    pss!(SHA3_256_RSA_PKCS_PSS, "6.1.15", Some(Hash::Sha3_256)),
+    pss!(SHA3_384_RSA_PKCS_PSS, "6.1.15", Some(Hash::Sha3_384)),
+    pss!(SHA3_512_RSA_PKCS_PSS, "6.1.15", Some(Hash::Sha3_512)),
 ];
 
-const fn pss(kind: MechanismType, section: &'static str, sign: SignInit, verify: VerifyInit) -> Row {
-    Row { shape: Shape::Pss, sign: Some(sign), verify: Some(verify), ..row(kind, section) }
-}
-
 fn sign(params: &Params, key: &Key, hash: Option<Hash>) -> Result<Box<dyn SignOp>> {
-    super::sign(key, hash, parse(params, key, hash)?)
+    signing::sign(key, hash, parse(params, key, hash)?)
 }
 
 fn verify(params: &Params, key: &Key, hash: Option<Hash>) -> Result<Box<dyn VerifyOp>> {
-    super::verify(key, hash, parse(params, key, hash)?)
+    signing::verify(key, hash, parse(params, key, hash)?)
 }
 
 /// `hash` is the mechanism's, which the parameter must repeat; `None` for a mechanism that takes a digest.
@@ -70,7 +59,7 @@ fn parse(params: &Params, key: &Key, mechanism_hash: Option<Hash>) -> Result<Sch
         mgf: Hash::of_mgf(*mgf).ok_or_else(|| bad(format!("PSS with mgf {mgf:#x}")))?,
         salt_len: usize::try_from(*salt_len).unwrap_or(usize::MAX),
     };
-    if scheme.fits(PublicRsa::of(key)?.bits()) {
+    if scheme.fits(PublicRsa::of_verifier(key)?.bits()) {
         Ok(scheme)
     } else {
         Err(bad(format!("a salt of {salt_len} bytes does not fit the modulus")))
@@ -92,25 +81,12 @@ impl SignatureScheme for Scheme {
         }
         Ok(self.fits_digest(message, key.bits(), block))
     }
-
-    fn known(&self, message: &[u8]) -> Option<Known> {
-        if self.mgf != self.hash || self.salt_len != self.hash.len() {
-            return None;
-        }
-        let (verify, sign): (_, &'static dyn engine::RsaEncoding) = match self.hash {
-            Hash::Sha256 => (&engine::RSA_PSS_2048_8192_SHA256, &engine::RSA_PSS_SHA256),
-            Hash::Sha384 => (&engine::RSA_PSS_2048_8192_SHA384, &engine::RSA_PSS_SHA384),
-            Hash::Sha512 => (&engine::RSA_PSS_2048_8192_SHA512, &engine::RSA_PSS_SHA512),
-            _ => return None,
-        };
-        let digest = aws_lc_rs::digest::Digest::import_less_safe(message, self.hash.engine()?).ok()?;
-        Some(Known { digest, verify, sign: Some(sign) })
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature as engine;
 
     use super::super::tests::{private, signature, spki, verified};
     use super::*;

@@ -1,9 +1,17 @@
 //! RSA without padding: `CKM_RSA_X_509`.
+//!
+//! It wraps no keys, though the standard's table has it: one key has one wrapped form, a key of 128 bits is found from it
+//! in the time of some 2^64 steps (Boneh, Joux, Nguyen 2000), or by a root where the exponent is small; and since
+//! unwrapping would take as many bytes "from the end" as a template asks for (6.1.12), it would decrypt any ciphertext of
+//! the key, one byte at a time. `CKM_RSA_PKCS_OAEP` is there for it.
 
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-use super::{CipherScheme, Known, PublicRsa, SignatureScheme, row};
+use super::cipher::{self, Pad, Unpad};
+use super::engine::PublicRsa;
+use super::row;
+use super::signing::{self, Recoverable, SignatureScheme};
 use crate::ck::MechanismType;
 use crate::digest::too_long;
 use crate::error::{Code, Result};
@@ -11,10 +19,12 @@ use crate::table::Row;
 
 /// PKCS#11 v3.2, 6.1.12.
 pub(crate) const ROWS: &[Row] = &[Row {
-    encrypt: Some(|_, key| super::encrypt(key, Scheme)),
-    decrypt: Some(|_, key| super::decrypt(key, Scheme)),
-    sign: Some(|_, key| super::sign(key, None, Scheme)),
-    verify: Some(|_, key| super::verify(key, None, Scheme)),
+    encrypt: Some(|_, key| cipher::encrypt(key, Scheme)),
+    decrypt: Some(|_, key| cipher::decrypt(key, |_| Ok(Scheme))),
+    sign: Some(|_, key| signing::sign(key, None, Scheme)),
+    verify: Some(|_, key| signing::verify(key, None, Scheme)),
+    sign_recover: Some(|_, key| signing::sign_recover(key, Scheme)),
+    verify_recover: Some(|_, key| signing::verify_recover(key, Scheme)),
     ..row(MechanismType::RSA_X_509, "6.1.12")
 }];
 
@@ -40,13 +50,15 @@ impl SignatureScheme for Scheme {
     fn matches(&self, message: &[u8], key: &PublicRsa, block: &[u8]) -> Result<bool> {
         Ok(extend(message, key)?.ct_eq(block).into())
     }
+}
 
-    fn known(&self, _message: &[u8]) -> Option<Known> {
-        None
+impl Recoverable for Scheme {
+    fn recover<'a>(&self, block: &'a [u8]) -> Option<&'a [u8]> {
+        Some(block)
     }
 }
 
-impl CipherScheme for Scheme {
+impl Pad for Scheme {
     fn limit(&self, key: &PublicRsa) -> usize {
         key.len()
     }
@@ -54,8 +66,14 @@ impl CipherScheme for Scheme {
     fn pad(&self, message: &[u8], key: &PublicRsa) -> Result<Zeroizing<Vec<u8>>> {
         extend(message, key)
     }
+}
 
-    fn unpad(&self, block: Zeroizing<Vec<u8>>, _key: &PublicRsa, _ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+impl Unpad for Scheme {
+    fn limit(&self, key: &PublicRsa) -> usize {
+        key.len()
+    }
+
+    fn unpad(&self, block: Zeroizing<Vec<u8>>, _ciphertext: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         Ok(block)
     }
 }
