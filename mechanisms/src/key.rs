@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ::rsa as rsa_crate;
+use rsa_crate::pkcs8::der::{Decode, Encode};
 use transport::partition::{Curve, HsmKey, Partition};
 use zeroize::Zeroizing;
 
@@ -84,6 +86,20 @@ pub enum PublicKey {
 }
 
 impl PublicKey {
+    /// The validated key of `SubjectPublicKeyInfo` DER (RFC 5280): RSA of 2048 to 4096 bits, or EC on a curve that this
+    /// library has; else `CKR_ATTRIBUTE_VALUE_INVALID`.
+    pub fn from_spki(der: &[u8]) -> Result<Self> {
+        let bad = || Code::AttributeValueInvalid.because("not the SubjectPublicKeyInfo of an RSA or EC key");
+        let info = rsa_crate::pkcs8::spki::SubjectPublicKeyInfoRef::from_der(der).map_err(|_| bad())?;
+        let key = info.subject_public_key.as_bytes().ok_or_else(bad)?;
+        if info.algorithm.oid == rsa_crate::pkcs1::ALGORITHM_OID {
+            let key = rsa_crate::pkcs1::RsaPublicKeyRef::from_der(key).map_err(|_| bad())?;
+            return rsa::public(key.modulus.as_bytes(), key.public_exponent.as_bytes());
+        }
+        let params = info.algorithm.parameters.and_then(|params| params.to_der().ok()).ok_or_else(bad)?;
+        ec::public(ec::curve_from_params(&params)?, key)
+    }
+
     /// `SubjectPublicKeyInfo` DER (RFC 5280): `CKA_PUBLIC_KEY_INFO`.
     pub fn to_spki(&self) -> Result<Vec<u8>> {
         match self {
@@ -185,4 +201,23 @@ pub struct NewKey {
     pub key_type: KeyType,
     /// `CKA_VALUE_LEN` of a secret key, bytes.
     pub value_len: Option<usize>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_keys_come_back_from_their_spki() {
+        let rsa = rsa::keys::generate_value(2048).unwrap().public().unwrap();
+        assert_eq!(PublicKey::from_spki(&rsa.to_spki().unwrap()).unwrap(), rsa);
+        for curve in [Curve::P256, Curve::P384, Curve::P521] {
+            let ec = ec::generate_value(curve).unwrap().public().unwrap();
+            let mut spki = ec.to_spki().unwrap();
+            assert_eq!(PublicKey::from_spki(&spki).unwrap(), ec);
+            *spki.last_mut().unwrap() ^= 1;
+            assert_eq!(PublicKey::from_spki(&spki).unwrap_err(), Code::AttributeValueInvalid);
+            assert_eq!(PublicKey::from_spki(&spki[1..]).unwrap_err(), Code::AttributeValueInvalid);
+        }
+    }
 }

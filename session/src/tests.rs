@@ -28,6 +28,7 @@ const SCENES: &[Scene] = &[
     ("check values do not depend on where a key lives", check_values),
     ("an RSA key goes out and in again", rsa_out_and_in),
     ("a search tells what each object is", searches),
+    ("the partition's own key is there for the user alone", builtin_objects),
     ("read-only sessions change no token objects", read_only),
     ("threads use one key and their own sessions", threads),
     ("a login verifies again what was seen before it", seen_before_login),
@@ -300,13 +301,52 @@ fn searches(slot: SlotId) {
     object::find_init(session, Ok(vec![])).unwrap();
     assert_eq!(object::find_init(session, Ok(vec![])).unwrap_err(), Code::OperationActive);
     assert_eq!(object::find(session, 3).unwrap().len(), 3);
-    assert_eq!(object::find(session, 3).unwrap().len(), 1);
+    assert_eq!(object::find(session, 100).unwrap().iter().filter(|found| !is_builtin(**found)).count(), 1);
     assert_eq!(object::find(session, 3).unwrap().len(), 0);
     object::find_final(session).unwrap();
     assert_eq!(object::find(session, 3).unwrap_err(), Code::OperationNotInitialized);
     object::destroy(session, kept).unwrap();
     assert_eq!(object::destroy(session, kept).unwrap_err(), Code::ObjectHandleInvalid);
     assert_eq!(find(session, &[raw(A::LABEL, b"a")]), [key]);
+}
+
+fn builtin_objects(slot: SlotId) {
+    let session = user(slot);
+    let label = raw(A::LABEL, object::builtin::UNWRAPPING_KEY_LABEL.as_bytes());
+    let of = |class: ObjectClass| find_all(session, &[label.clone(), number(A::CLASS, class.0)]);
+    let (public, private) = (of(ObjectClass::PUBLIC_KEY), of(ObjectClass::PRIVATE_KEY));
+    let (&[public], &[private]) = (&public[..], &private[..]) else { panic!("{public:?} {private:?}") };
+    let value = |key, kind| match object::attributes(session, key, Ok(vec![(kind, Room::Bytes(1000))])) {
+        Ok((replies, None)) => match &replies[..] {
+            [AttributeReply::Value(value)] => value.to_vec(),
+            other => panic!("{other:?}"),
+        },
+        other => panic!("{other:?}"),
+    };
+    let modulus = value(public, A::MODULUS);
+    assert_eq!((modulus.len(), value(private, A::MODULUS)), (256, modulus.clone()));
+    assert_ne!(value(public, A::UNIQUE_ID), value(private, A::UNIQUE_ID));
+    // A search for what the device alone knows finds it too, and one that contradicts what it is does not.
+    assert_eq!(find_all(session, &[raw(A::MODULUS, &modulus), flag(A::UNWRAP, true)]), [private]);
+    assert_eq!(find_all(session, &[label.clone(), flag(A::DECRYPT, true)]), []);
+    assert_eq!(find_all(session, &[label.clone(), flag(A::TOKEN, false)]), []);
+    for key in [public, private] {
+        let template = || Ok(vec![raw(A::ID, &[1])]);
+        assert_eq!(object::set_attributes(session, key, template()).unwrap_err(), Code::ActionProhibited);
+        assert_eq!(object::copy(session, key, template()).unwrap_err(), Code::ActionProhibited);
+        assert_eq!(object::destroy(session, key).unwrap_err(), Code::ActionProhibited);
+        object::size(session, key).unwrap();
+    }
+    let pad = Mechanism { kind: MechanismType::RSA_PKCS, params: Params::None };
+    let init = decrypt::init(session, Ok(Some(pad.clone())), private);
+    assert_eq!(init.unwrap_err(), Code::KeyFunctionNotPermitted);
+    assert_eq!(encrypt::init(session, Ok(Some(pad)), public).unwrap_err(), Code::KeyFunctionNotPermitted);
+    login::logout(session).unwrap();
+    assert_eq!(find_all(session, &[label.clone()]), []);
+    assert_eq!(object::size(session, private).unwrap_err(), Code::ObjectHandleInvalid);
+    login::login(session, cryptoki_sys::CKU_USER, pin(USER)).unwrap();
+    assert_eq!(object::size(session, private).unwrap_err(), Code::ObjectHandleInvalid, "an old handle");
+    assert_eq!(find_all(session, &[label]).len(), 2);
 }
 
 fn read_only(slot: SlotId) {
@@ -542,11 +582,22 @@ fn value(session: SessionHandle, object: ObjectHandle, kind: A) -> Result<Vec<u8
     }
 }
 
+/// All but the built-in objects.
 fn find(session: SessionHandle, template: &[Attribute]) -> Vec<ObjectHandle> {
+    let mut found = find_all(session, template);
+    found.retain(|found| !is_builtin(*found));
+    found
+}
+
+fn find_all(session: SessionHandle, template: &[Attribute]) -> Vec<ObjectHandle> {
     object::find_init(session, Ok(template.to_vec())).unwrap();
-    let found = object::find(session, 100).unwrap();
+    let found = object::find(session, 1000).unwrap();
     object::find_final(session).unwrap();
     found
+}
+
+fn is_builtin(handle: ObjectHandle) -> bool {
+    handle.0 & (1 << 63 | 1) == (1 << 63 | 1)
 }
 
 fn bytes(reply: Result<Reply>) -> Vec<u8> {

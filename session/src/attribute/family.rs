@@ -6,7 +6,7 @@ use crate::{Code, Result};
 
 /// One kind of object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
+#[repr(u16)]
 pub enum Family {
     /// `CKO_DATA`.
     Data = 1,
@@ -22,32 +22,35 @@ pub enum Family {
     EcPrivate = 32,
     /// `CKO_SECRET_KEY`.
     Secret = 64,
+    /// `CKO_HW_FEATURE`, `CKO_MECHANISM`, `CKO_PROFILE`, `CKO_VALIDATION`: objects that nobody makes, each with the
+    /// attributes that the library gives it.
+    Fact = 128,
 }
 
 /// A set of families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Families(pub u8);
+pub struct Families(pub u16);
 
 impl Families {
-    /// Every object.
+    /// Every object that somebody can make.
     pub const ALL: Self = Self(127);
     /// Public, private and secret keys.
     pub const KEYS: Self = Self(124);
     /// Public keys.
-    pub const PUBLIC: Self = Self(Family::RsaPublic as u8 | Family::EcPublic as u8);
+    pub const PUBLIC: Self = Self(Family::RsaPublic as u16 | Family::EcPublic as u16);
     /// Private keys.
-    pub const PRIVATE: Self = Self(Family::RsaPrivate as u8 | Family::EcPrivate as u8);
+    pub const PRIVATE: Self = Self(Family::RsaPrivate as u16 | Family::EcPrivate as u16);
     /// Keys whose value is a secret.
-    pub const HIDDEN: Self = Self(Self::PRIVATE.0 | Family::Secret as u8);
+    pub const HIDDEN: Self = Self(Self::PRIVATE.0 | Family::Secret as u16);
 
     /// Just one.
     pub const fn only(family: Family) -> Self {
-        Self(family as u8)
+        Self(family as u16)
     }
 
     /// Whether `family` is one of them.
     pub const fn contains(self, family: Family) -> bool {
-        self.0 & family as u8 != 0
+        self.0 & family as u16 != 0
     }
 }
 
@@ -58,6 +61,10 @@ impl Family {
         Ok(match (class, key_type) {
             (ObjectClass::DATA, _) => Self::Data,
             (ObjectClass::CERTIFICATE, _) => Self::Certificate,
+            (
+                ObjectClass::HW_FEATURE | ObjectClass::MECHANISM | ObjectClass::PROFILE | ObjectClass::VALIDATION,
+                None,
+            ) => Self::Fact,
             (_, None) => return Err(Code::TemplateIncomplete.because("CKA_KEY_TYPE")),
             (ObjectClass::PUBLIC_KEY, Some(KeyType::RSA)) => Self::RsaPublic,
             (ObjectClass::PUBLIC_KEY, Some(KeyType::EC)) => Self::EcPublic,
@@ -68,10 +75,11 @@ impl Family {
         })
     }
 
-    /// `CKA_CLASS`.
+    /// `CKA_CLASS`; of [`Family::Fact`] one of several, so that the object's own attribute is the one to ask.
     pub fn class(self) -> ObjectClass {
         match self {
             Self::Data => ObjectClass::DATA,
+            Self::Fact => ObjectClass::HW_FEATURE,
             Self::Certificate => ObjectClass::CERTIFICATE,
             Self::RsaPublic | Self::EcPublic => ObjectClass::PUBLIC_KEY,
             Self::RsaPrivate | Self::EcPrivate => ObjectClass::PRIVATE_KEY,

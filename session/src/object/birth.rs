@@ -180,7 +180,7 @@ fn identify(attributes: &mut Attributes) -> Result<()> {
 }
 
 /// The vendor attribute's number.
-fn residency(residency: Residency) -> u64 {
+pub(crate) fn residency(residency: Residency) -> u64 {
     match residency {
         Residency::Hsm => 1,
         Residency::Sealed => 2,
@@ -188,7 +188,7 @@ fn residency(residency: Residency) -> u64 {
 }
 
 /// The vendor attribute's number.
-fn origin(origin: Origin) -> u64 {
+pub(crate) fn origin(origin: Origin) -> u64 {
     match origin {
         Origin::Device => 1,
         Origin::Library => 2,

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `model` | an object in memory |
 //! | `template` | templates checked by the attribute table and completed with its defaults |
+//! | `builtin` | objects that nobody made: the partition's unwrapping key |
 //! | `birth` | from a completed template and a value to an object; who may write what |
 //! | `change` | what `C_SetAttributeValue` and `C_CopyObject` may change |
 //! | `value`, `public` | key values and public keys in attributes |
@@ -12,6 +13,7 @@
 //! | `record` | an object as bytes |
 
 pub(crate) mod birth;
+pub(crate) mod builtin;
 pub(crate) mod change;
 pub(crate) mod model;
 pub(crate) mod public;

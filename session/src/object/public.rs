@@ -18,7 +18,7 @@ pub(crate) fn of(family: Family, attributes: &Attributes) -> Result<Option<Publi
             Some(PublicKey::Rsa { modulus: bytes(A::MODULUS)?.to_vec(), exponent: bytes(A::PUBLIC_EXPONENT)?.to_vec() })
         }
         Family::EcPublic | Family::EcPrivate => Some(ec::public(curve(attributes)?, bytes(A::EC_POINT)?)?),
-        Family::Data | Family::Certificate | Family::Secret => None,
+        Family::Data | Family::Certificate | Family::Fact | Family::Secret => None,
     })
 }
 

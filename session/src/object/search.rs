@@ -47,9 +47,34 @@ pub(crate) fn handles(session: &Session, template: &[Attribute]) -> Result<VecDe
     if wanted.token != Some(true) {
         let user = token.login_state() == LoginState::User;
         for (place, object) in session.shelf.session_objects() {
-            if (user || !object.is_private()) && wanted.narrowed(&object) && all_match(&object, &wanted.rest, token)? {
+            if (user || !object.is_private())
+                && wanted.narrowed(&object.attributes)
+                && all_match(&object, &wanted.rest, token)?
+            {
                 found.push_back(session.shelf.handle(place, object.is_private()));
             }
+        }
+    }
+    found.extend(builtins(session, &wanted)?);
+    Ok(found)
+}
+
+/// The built-in objects that match: last, so that whoever takes the first key gets one of his own. The device is asked only
+/// where the search is for what the device alone knows.
+fn builtins(session: &Session, wanted: &Wanted) -> Result<Vec<ObjectHandle>> {
+    let token = &session.slot.token;
+    let user = token.login_state() == LoginState::User;
+    let mut found = Vec::new();
+    for (place, builtin) in session.shelf.builtins() {
+        // 4.3, 4.14: hardware features and mechanisms are found by those only who ask for their class.
+        let shy = [ObjectClass::HW_FEATURE, ObjectClass::MECHANISM].map(|class| Some(class.0));
+        let unasked = wanted.search.class.is_none() && shy.contains(&builtin.known.number(A::CLASS));
+        if unasked || (builtin.is_private() && !user) || !wanted.could_be(&builtin.known) {
+            continue;
+        }
+        let known = wanted.rest.iter().all(|(kind, value)| builtin.known.bytes(kind) == Some(value));
+        if known || (!builtin.is_known() && all_match(&*builtin.object(token)?, &wanted.rest, token)?) {
+            found.push(session.shelf.handle(place, builtin.is_private()));
         }
     }
     Ok(found)
@@ -89,13 +114,20 @@ impl Wanted {
     }
 
     /// What [`Search`] does, for a session object.
-    fn narrowed(&self, object: &Object) -> bool {
-        let is =
-            |kind, wanted: Option<&[u8]>| wanted.is_none_or(|wanted| object.attributes.bytes(kind) == Some(wanted));
-        self.search.class.is_none_or(|class| class == object.family.class())
-            && self.search.key_type.is_none_or(|key_type| Some(key_type) == object.key_type())
+    fn narrowed(&self, attributes: &Attributes) -> bool {
+        let is = |kind, wanted: Option<&[u8]>| wanted.is_none_or(|wanted| attributes.bytes(kind) == Some(wanted));
+        let number = |kind, wanted: Option<u64>| wanted.is_none_or(|wanted| attributes.number(kind) == Some(wanted));
+        number(A::CLASS, self.search.class.map(|class| class.0))
+            && number(A::KEY_TYPE, self.search.key_type.map(|key_type| key_type.0))
             && is(A::LABEL, self.search.label.as_deref())
             && is(A::ID, self.search.id.as_deref())
+    }
+
+    /// The same for a built-in object, of any kind; one whose attributes contradict `rest` is out, too.
+    fn could_be(&self, known: &Attributes) -> bool {
+        self.narrowed(known)
+            && self.token.is_none_or(|token| known.has(A::TOKEN) && known.flag(A::TOKEN) == token)
+            && self.rest.iter().all(|(kind, value)| known.bytes(kind).is_none_or(|now| now == value))
     }
 }
 

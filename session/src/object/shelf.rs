@@ -7,6 +7,7 @@
 //! | session object | number, never used twice | | 1 |
 //! | public token object | 0 | number in the store | 0 |
 //! | private token object | logouts so far | number in the store | 0 |
+//! | built-in object | bit 63, and where it is private logouts so far | place in the list | 1 |
 //!
 //! `C_Logout` makes handles to private objects invalid for good (PKCS#11 v3.2, 5.6.10): such a handle is good only for as
 //! long as the number of logouts is the one it was made under. A handle to a public object stays what it is.
@@ -15,9 +16,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use once_cell::sync::OnceCell;
 use parking_lot::{Mutex, RwLock};
 
 use crate::call::ObjectHandle;
+use crate::object::builtin::{self, Builtin};
 use crate::object::model::Object;
 use crate::object::record;
 use crate::sessions::Session;
@@ -31,6 +34,8 @@ pub(crate) enum Place {
     Token(ObjectId),
     /// In the memory of this process.
     Session(u64),
+    /// In the list of [`builtin::all`].
+    Builtin(usize),
 }
 
 /// See the module's text. `Send + Sync`.
@@ -42,6 +47,7 @@ pub(crate) struct Shelf {
     logouts: AtomicU64,
     initialized: AtomicBool,
     session_objects: RwLock<SessionObjects>,
+    builtins: OnceCell<Vec<Builtin>>,
     opened: RwLock<Opened>,
 }
 
@@ -160,7 +166,17 @@ impl Shelf {
             Place::Token(id) if private => ObjectHandle((self.logouts() << LOGOUTS_SHIFT) | (id.0 << 1)),
             Place::Token(id) => ObjectHandle(id.0 << 1),
             Place::Session(number) => ObjectHandle((number << 1) | 1),
+            Place::Builtin(at) => {
+                let logouts = if private { self.logouts() << LOGOUTS_SHIFT } else { 0 };
+                ObjectHandle(BUILTIN | logouts | (((at as u64) << 1) | 1))
+            }
         }
+    }
+
+    /// The built-in objects, each with its place.
+    pub(crate) fn builtins(&self) -> impl Iterator<Item = (Place, &Builtin)> {
+        let builtins = self.builtins.get_or_init(builtin::all);
+        builtins.iter().enumerate().map(|(at, builtin)| (Place::Builtin(at), builtin))
     }
 
     /// The handles of token objects that a search found. Only after a logout does it matter which are private, and they
@@ -187,6 +203,10 @@ impl Shelf {
     pub(crate) fn named(&self, token: &Token, handle: ObjectHandle) -> Result<Option<(Place, Arc<Object>)>> {
         let ObjectHandle(bits) = handle;
         let place = match bits & 1 {
+            1 if bits & BUILTIN != 0 => {
+                let at = (bits & !(u64::MAX << LOGOUTS_SHIFT)) >> 1;
+                Place::Builtin(usize::try_from(at).unwrap_or(usize::MAX))
+            }
             1 => Place::Session(bits >> 1),
             _ => Place::Token(ObjectId((bits & !(u64::MAX << LOGOUTS_SHIFT)) >> 1)),
         };
@@ -211,6 +231,11 @@ impl Shelf {
         let object = match place {
             Place::Session(number) => self.session_objects.read().kept.get(&number).map(|kept| Ok(kept.object.clone())),
             Place::Token(id) => self.token_object(token, id)?,
+            Place::Builtin(at) => {
+                let user = token.login_state() == LoginState::User;
+                let builtin = self.builtins().nth(at).map(|(_, builtin)| builtin);
+                builtin.filter(|builtin| user || !builtin.is_private()).map(|builtin| builtin.object(token))
+            }
         };
         let visible = |object: &Object| !object.is_private() || token.login_state() == LoginState::User;
         Ok(object.filter(|object| object.as_ref().map_or(true, |object| visible(object))))
@@ -264,6 +289,7 @@ impl Shelf {
                 }
                 Ok(same)
             }
+            Place::Builtin(_) => Err(builtin::fixed()),
         }
     }
 
@@ -275,6 +301,7 @@ impl Shelf {
                 self.session_objects.write().remove(number).ok_or(Code::ObjectHandleInvalid)?;
                 Ok(())
             }
+            Place::Builtin(_) => Err(builtin::fixed()),
         }
     }
 }
@@ -331,3 +358,5 @@ impl Session {
 const MOST_OPENED: usize = 4096;
 /// Where a token object's handle counts logouts.
 const LOGOUTS_SHIFT: u32 = 48;
+/// What tells the handle of a built-in object from a session object's.
+const BUILTIN: u64 = 1 << 63;

@@ -80,6 +80,9 @@ impl Draft {
             // A class or type that does not go with what the function makes is a contradiction, not a bad value.
             if birth == Birth::Create { error } else { Code::TemplateInconsistent.because(error) }
         })?;
+        if family == Family::Fact {
+            return Err(Code::AttributeValueInvalid.because(format_args!("nobody makes objects of class {class:#x}")));
+        }
         for (kind, value) in given.iter() {
             let row = table::row(kind, family)
                 .ok_or_else(|| Code::TemplateInconsistent.because(format_args!("{kind:?} is not one of {family:?}")))?;

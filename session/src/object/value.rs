@@ -36,7 +36,7 @@ pub(crate) fn take(family: Family, given: &mut Attributes) -> Result<Option<Valu
             let public = |kind| given.bytes(kind).ok_or_else(|| about(Code::TemplateIncomplete, kind));
             rsa::private_from_components(public(A::MODULUS)?, public(A::PUBLIC_EXPONENT)?, &private, crt)?
         }
-        Family::Data | Family::Certificate | Family::RsaPublic | Family::EcPublic => return Ok(None),
+        Family::Data | Family::Certificate | Family::Fact | Family::RsaPublic | Family::EcPublic => return Ok(None),
     };
     Ok(Some(value))
 }
