@@ -28,6 +28,15 @@ macro_rules! answers {
 }
 pub(crate) use answers;
 
+/// The same for the functions that versions 3.0 and 3.2 added.
+macro_rules! answers_3_2 {
+    ($wanted:ident, $raw:expr, $name:ident $(, $argument:expr)* $(,)?) => {{
+        let rv = conformance::call_3_2!($raw, $name $(, $argument)*);
+        $crate::harness::check(stringify!($name), rv, $wanted, stringify!($wanted));
+    }};
+}
+pub(crate) use answers_3_2;
+
 /// The return value is the wanted one, and the standard lists it for the function.
 #[track_caller]
 pub(crate) fn check(function: &str, rv: CK_RV, wanted: CK_RV, name: &str) {
@@ -101,6 +110,29 @@ pub(crate) fn aes(raw: &Raw, session: CK_SESSION_HANDLE) -> CK_OBJECT_HANDLE {
         .flag(CKA_ENCRYPT, true)
         .flag(CKA_DECRYPT, true);
     token::generate(raw, session, CKM_AES_KEY_GEN, template).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// A session HMAC key of 32 bytes that lives in the HSM; or, where it is extractable, outside.
+pub(crate) fn mac_key(raw: &Raw, session: CK_SESSION_HANDLE, extractable: bool) -> CK_OBJECT_HANDLE {
+    let template = conformance::raw::Attributes::new()
+        .flag(CKA_TOKEN, false)
+        .flag(CKA_SENSITIVE, true)
+        .flag(CKA_EXTRACTABLE, extractable)
+        .number(CKA_VALUE_LEN, 32)
+        .flag(CKA_SIGN, true)
+        .flag(CKA_VERIFY, true);
+    token::generate(raw, session, CKM_GENERIC_SECRET_KEY_GEN, template).unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+/// `C_CreateObject`.
+pub(crate) fn create(
+    raw: &Raw,
+    session: CK_SESSION_HANDLE,
+    mut template: conformance::raw::Attributes,
+) -> CK_OBJECT_HANDLE {
+    let (mut list, mut object) = (template.list(), 0);
+    answers!(CKR_OK, raw, C_CreateObject, session, list.as_mut_ptr(), conformance::raw::length(&list), &raw mut object);
+    object
 }
 
 const INSIDE: &str = "AZIHSM_ABI_INSIDE";

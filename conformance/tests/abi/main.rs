@@ -3,7 +3,8 @@
 //!
 //! One file per topic: `surface` (symbols, lists, header, needed libraries), `nulls`, `lengths` (output lengths, unaligned
 //! memory, absurd counts), `arguments` (of `C_Initialize`, mechanism parameters, templates), `uninitialised`, `handles`,
-//! `processes` (fork, unload, threads), `attack` (what once broke it), `environment` (configuration and store). `listed`
+//! `processes` (fork, unload, threads), `waiting` (for slot events), `dual`, `state` and `verify_signature` (the
+//! functions that no binding has), `attack` (what once broke it), `environment` (configuration and store). `listed`
 //! holds what the standard lists as return values of each function; every assertion here asks for one exact value, and
 //! that it is on that list.
 //!
@@ -13,6 +14,7 @@
 
 mod arguments;
 mod attack;
+mod dual;
 mod environment;
 mod handles;
 mod harness;
@@ -20,5 +22,8 @@ mod lengths;
 mod listed;
 mod nulls;
 mod processes;
+mod state;
 mod surface;
 mod uninitialised;
+mod verify_signature;
+mod waiting;

@@ -158,7 +158,7 @@ fn unloaded_and_loaded_again() {
 }
 
 /// Runs `body` in a forked child, which has to end well. A panic there does not unwind into the parent's test.
-fn in_child(body: impl FnOnce()) {
+pub(crate) fn in_child(body: impl FnOnce()) {
     // SAFETY: this process has no thread but the test's own that uses the library; the child only calls the body and
     // `_exit`.
     match unsafe { libc::fork() } {
