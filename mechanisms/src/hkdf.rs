@@ -11,23 +11,39 @@ use crate::ck::{KeyType, MechanismType};
 use crate::digest::{Hash, with_hasher};
 use crate::error::{Code, Result};
 use crate::hmac::Hmac;
-use crate::key::{Key, KeyRequest, Material, NewKey, Origin};
+use crate::key::{KeyRequest, Material, NewKey, Origin};
 use crate::params::{Params, Shape};
 use crate::residency::{self, Birth, Home};
 use crate::secret;
-use crate::table::{Derived, Row};
+use crate::table::{Derivation, Derived, Row};
 
-/// PKCS#11 v3.2, 6.62.3.
-pub(crate) const ROWS: &[Row] = &[Row {
-    section: "6.62.3",
-    keys: &[KeyType::HKDF, KeyType::GENERIC_SECRET],
-    min_size: 1,
-    max_size: secret::MAX_LEN,
-    shape: Shape::Hkdf,
-    hardware: true,
-    derive: Some(|from| derive(from.params, from.base, from.request).map(Derived::Key)),
-    ..Row::none(MechanismType::HKDF_DERIVE)
-}];
+/// PKCS#11 v3.2, 6.62.3 to 6.62.5.
+pub(crate) const ROWS: &[Row] = &[
+    Row {
+        section: "6.62.3",
+        shape: Shape::Hkdf,
+        hardware: true,
+        derive: Some(|from| derive(from).map(Derived::Key)),
+        ..row(MechanismType::HKDF_DERIVE)
+    },
+    Row {
+        section: "6.62.4",
+        shape: Shape::Hkdf,
+        derive: Some(|from| data(from).map(Derived::Data)),
+        ..row(MechanismType::HKDF_DATA)
+    },
+    Row {
+        section: "6.62.5",
+        keys: &[KeyType::HKDF],
+        generate: Some(generate),
+        made_in_library: true,
+        ..row(MechanismType::HKDF_KEY_GEN)
+    },
+];
+
+const fn row(kind: MechanismType) -> Row {
+    Row { keys: &[KeyType::HKDF, KeyType::GENERIC_SECRET], min_size: 1, max_size: secret::MAX_LEN, ..Row::none(kind) }
+}
 
 /// Longest salt and info of the device in bytes (semantics 6.9).
 const HSM_INPUT_LIMIT: usize = 256;
@@ -41,8 +57,8 @@ struct Hkdf<'a> {
 }
 
 impl<'a> Hkdf<'a> {
-    fn parse(params: &'a Params) -> Result<Self> {
-        let Params::Hkdf { extract, expand, hash, salt_type, salt, salt_key: _, info } = params else {
+    fn parse(from: &Derivation<'a>) -> Result<Self> {
+        let Params::Hkdf { extract, expand, hash, salt_type, salt, salt_key: _, info } = from.params else {
             return Err(Code::MechanismParamInvalid.into());
         };
         if !extract && !expand {
@@ -50,44 +66,62 @@ impl<'a> Hkdf<'a> {
         }
         let hash = Hash::of(*hash)
             .ok_or_else(|| Code::MechanismParamInvalid.because(format_args!("{hash:?} is no hash for HKDF")))?;
-        let salt: &[u8] = match *salt_type {
+        let salt: &[u8] = match (*salt_type, from.others) {
             _ if !extract => &[],
-            cryptoki_sys::CKF_HKDF_SALT_NULL => &[],
-            cryptoki_sys::CKF_HKDF_SALT_DATA => salt,
-            cryptoki_sys::CKF_HKDF_SALT_KEY => {
-                return Err(Code::MechanismParamInvalid.because("a key as the salt is not offered; give it as data"));
-            }
-            other => return Err(Code::MechanismParamInvalid.because(format_args!("salt type {other:#x}"))),
+            (cryptoki_sys::CKF_HKDF_SALT_NULL, _) => &[],
+            (cryptoki_sys::CKF_HKDF_SALT_DATA, _) => salt,
+            (cryptoki_sys::CKF_HKDF_SALT_KEY, [salt]) => secret::outside(salt)?,
+            (other, _) => return Err(Code::MechanismParamInvalid.because(format_args!("salt type {other:#x}"))),
         };
         Ok(Self { extract: *extract, expand: *expand, hash, salt, info })
     }
+
+    /// Length of the result, where `wanted` is `CKA_VALUE_LEN`.
+    fn len(&self, wanted: Option<usize>) -> Result<usize> {
+        match (wanted, self.expand) {
+            (Some(len), true) => Ok(len),
+            (None, true) => Err(Code::TemplateIncomplete.because("CKA_VALUE_LEN is missing")),
+            // Extract alone gives exactly the hash's length.
+            (None, false) => Ok(self.hash.len()),
+            (Some(len), false) if len == self.hash.len() => Ok(len),
+            (Some(len), false) => Err(Code::TemplateInconsistent
+                .because(format_args!("extract gives {} bytes, the template asks for {len}", self.hash.len()))),
+        }
+    }
 }
 
-fn derive(params: &Params, key: &Key, request: &KeyRequest) -> Result<NewKey> {
-    let hkdf = Hkdf::parse(params)?;
+fn derive(from: &Derivation<'_>) -> Result<NewKey> {
+    let hkdf = Hkdf::parse(from)?;
+    let request = from.request;
     let key_type = request.key_type.unwrap_or(KeyType::HKDF);
     if key_type != KeyType::AES && !secret::GENERIC.contains(&key_type) {
         return Err(Code::TemplateInconsistent.because(format_args!("{key_type:?} cannot be derived")));
     }
-    let len = match (request.value_len, hkdf.expand) {
-        (Some(len), true) => len,
-        (None, true) => return Err(Code::TemplateIncomplete.because("CKA_VALUE_LEN is missing")),
-        // Extract alone gives exactly the hash's length.
-        (None, false) => hkdf.hash.len(),
-        (Some(len), false) if len == hkdf.hash.len() => len,
-        (Some(len), false) => {
-            return Err(Code::TemplateInconsistent
-                .because(format_args!("extract gives {} bytes, the template asks for {len}", hkdf.hash.len())));
-        }
-    };
+    let len = hkdf.len(request.value_len)?;
     secret::check_len(key_type, len)?;
-    match &key.material {
+    match &from.base.material {
         Material::Hsm(base, partition) => in_hsm(&hkdf, key_type, len, request, base, partition),
         Material::Clear(_) => {
-            Home::Clear("it comes from a key outside the HSM").under(request.policy)?;
-            Ok(secret::clear(in_software(&hkdf, secret::bytes(key)?, len)?, key_type, Origin::Library))
+            let value = in_software(&hkdf, secret::bytes(from.base)?, len)?;
+            secret::derived_here(value, key_type, request)
         }
         Material::Public(_) => Err(Code::KeyTypeInconsistent.into()),
+    }
+}
+
+/// The same as bytes that the caller sees. A base key that is to stay hidden gives away nothing of itself, but all that
+/// [`derive`] would make of it with the same parameters.
+fn data(from: &Derivation<'_>) -> Result<Zeroizing<Vec<u8>>> {
+    let hkdf = Hkdf::parse(from)?;
+    let len = hkdf.len(from.request.value_len)?;
+    secret::check_len(KeyType::GENERIC_SECRET, len)?;
+    in_software(&hkdf, secret::outside(from.base)?, len)
+}
+
+fn generate(_params: &Params, request: &KeyRequest, partition: &Arc<Partition>) -> Result<NewKey> {
+    match request.key_type {
+        None | Some(KeyType::HKDF) => secret::generate(KeyType::HKDF, request, partition),
+        Some(other) => Err(Code::TemplateInconsistent.because(format_args!("{other:?} is not CKK_HKDF"))),
     }
 }
 
@@ -188,7 +222,10 @@ mod tests {
     }
 
     fn run(params: &Params, base: &[u8], request: &KeyRequest) -> Result<Vec<u8>> {
-        derive(params, &testing::secret(KeyType::HKDF, base), request).map(testing::bytes_of)
+        let base = testing::secret(KeyType::HKDF, base);
+        let others = [testing::secret(KeyType::GENERIC_SECRET, b"salt")];
+        let others = if params.other_keys(MechanismType::HKDF_DERIVE).is_empty() { &[][..] } else { &others };
+        testing::derive(MechanismType::HKDF_DERIVE, params, &base, others, request).map(testing::bytes_of)
     }
 
     fn len(value_len: usize) -> KeyRequest {
@@ -226,9 +263,86 @@ mod tests {
         ] {
             assert_eq!(run(&params, b"base", &request).unwrap_err(), code);
         }
-        let Params::Hkdf { extract, expand, hash, salt, info, .. } = params(true, true, None, "") else { return };
-        let salt_type = cryptoki_sys::CKF_HKDF_SALT_KEY;
-        let by_key = Params::Hkdf { extract, expand, hash, salt_type, salt, salt_key: 5, info };
-        assert_eq!(run(&by_key, b"base", &len(16)).unwrap_err(), Code::MechanismParamInvalid);
+    }
+
+    fn with_salt_key(params: Params) -> Params {
+        let Params::Hkdf { extract, expand, hash, salt, info, .. } = params else { panic!("for HKDF") };
+        Params::Hkdf { extract, expand, hash, salt_type: cryptoki_sys::CKF_HKDF_SALT_KEY, salt, salt_key: 5, info }
+    }
+
+    #[test]
+    fn a_key_as_the_salt() {
+        let by_data = run(&params(true, true, Some("73616c74"), "01"), b"base", &len(40)).unwrap();
+        let by_key = run(&with_salt_key(params(true, true, Some("ffff"), "01")), b"base", &len(40)).unwrap();
+        assert_eq!(by_data, by_key);
+        // There, but not given: the session resolves the handle.
+        let (params, base) = (with_salt_key(params(true, true, None, "")), testing::secret(KeyType::HKDF, b"base"));
+        let refused = testing::derive(MechanismType::HKDF_DERIVE, &params, &base, &[], &len(16));
+        assert_eq!(refused.unwrap_err(), Code::MechanismParamInvalid);
+    }
+
+    #[test]
+    fn data_is_what_the_key_would_be() {
+        let base = testing::secret(KeyType::HKDF, &[7; 32]);
+        for (params, request) in [
+            (params(true, true, Some("00"), "01"), len(33)),
+            (params(false, true, None, "01"), len(1)),
+            (params(true, false, None, ""), KeyRequest::default()),
+        ] {
+            let expected = run(&params, &[7; 32], &request).unwrap();
+            let from = Derivation { params: &params, base: &base, others: &[], request: &request, partition: None };
+            let row = crate::table::row(MechanismType::HKDF_DATA).unwrap();
+            let Derived::Data(data) = row.derive.unwrap()(&from).unwrap() else { panic!("data") };
+            assert_eq!(*data, expected);
+        }
+    }
+
+    /// AWS-LC, where it has the hash, against RustCrypto.
+    #[test]
+    fn engines_agree() {
+        for kind in [
+            MechanismType::SHA_1,
+            MechanismType::SHA224,
+            MechanismType::SHA256,
+            MechanismType::SHA384,
+            MechanismType::SHA512,
+            MechanismType::SHA512_224,
+            MechanismType::SHA512_256,
+            MechanismType::SHA3_224,
+            MechanismType::SHA3_256,
+            MechanismType::SHA3_384,
+            MechanismType::SHA3_512,
+        ] {
+            let hash = Hash::of(kind).unwrap();
+            for (salt, wanted) in [(&b""[..], 1), (b"salt", hash.len()), (&[9; 300], 512)] {
+                let salt_type = cryptoki_sys::CKF_HKDF_SALT_DATA;
+                let (salt, info) = (salt.to_vec(), b"info".to_vec());
+                let mut expected = vec![0; wanted];
+                with_hasher!(hash, Hasher => {
+                    let (prk, hkdf) = hkdf::SimpleHkdf::<Hasher>::extract(Some(&salt), b"base");
+                    hkdf.expand(&info, &mut expected).unwrap();
+                    let params = Params::Hkdf {
+                        extract: true, expand: false, hash: kind, salt_type, salt: salt.clone(), salt_key: 0, info: vec![],
+                    };
+                    assert_eq!(run(&params, b"base", &KeyRequest::default()).unwrap(), prk.to_vec(), "{kind:?}");
+                });
+                let params =
+                    Params::Hkdf { extract: true, expand: true, hash: kind, salt_type, salt, salt_key: 0, info };
+                assert_eq!(run(&params, b"base", &len(wanted)).unwrap(), expected, "{kind:?}");
+            }
+            // A short key is no pseudorandom key.
+            let short = vec![1; hash.len() - 1];
+            let salt_type = cryptoki_sys::CKF_HKDF_SALT_NULL;
+            let expand = Params::Hkdf {
+                extract: false,
+                expand: true,
+                hash: kind,
+                salt_type,
+                salt: vec![],
+                salt_key: 0,
+                info: vec![],
+            };
+            assert_eq!(run(&expand, &short, &len(16)).unwrap_err(), Code::KeySizeRange);
+        }
     }
 }

@@ -371,7 +371,14 @@ mod tests {
         );
         assert_eq!(flags(MechanismType::AES_KEY_GEN), cryptoki_sys::CKF_HW | cryptoki_sys::CKF_GENERATE);
         assert_eq!(flags(MechanismType::SHA_1_HMAC), cryptoki_sys::CKF_SIGN | cryptoki_sys::CKF_VERIFY | MESSAGES);
-        assert_eq!(flags(MechanismType::ECDH1_DERIVE), cryptoki_sys::CKF_HW | cryptoki_sys::CKF_DERIVE | ec::FLAGS);
+        assert_eq!(
+            flags(MechanismType::ECDH1_DERIVE),
+            cryptoki_sys::CKF_HW
+                | cryptoki_sys::CKF_DERIVE
+                | cryptoki_sys::CKF_ENCAPSULATE
+                | cryptoki_sys::CKF_DECAPSULATE
+                | ec::FLAGS
+        );
         assert!(row(MechanismType(0xdead_beef)).is_none());
     }
 

@@ -166,6 +166,9 @@ impl Parameter {
             Shape::Pbkdf2 => {
                 // SAFETY: the caller's promise; no value of the structure is bad.
                 let given: CK_PKCS5_PBKD2_PARAMS2 = unsafe { self.structure() }?;
+                if !given.pPrfData.is_null() || given.ulPrfDataLen != 0 {
+                    return Err(self.invalid("has data for a prf that takes none"));
+                }
                 // SAFETY: the caller's promise for the pointers of the structure.
                 let salt = unsafe { self.bytes(given.pSaltSourceData.cast(), given.ulSaltSourceDataLen) }?;
                 // SAFETY: likewise.
@@ -212,7 +215,8 @@ impl Parameter {
     unsafe fn prf_data(&self, piece: &CK_PRF_DATA_PARAM) -> Result<PrfData> {
         let inner = Parameter { kind: self.kind, data: piece.pValue.cast(), len: piece.ulValueLen };
         Ok(match piece.type_ {
-            cryptoki_sys::CK_SP800_108_ITERATION_VARIABLE | cryptoki_sys::CK_SP800_108_COUNTER => {
+            // The counter is the iteration variable; CK_SP800_108_COUNTER belongs to the other modes (6.42.3).
+            cryptoki_sys::CK_SP800_108_ITERATION_VARIABLE => {
                 // SAFETY: the caller's promise; no value of the structure is bad.
                 let given: CK_SP800_108_COUNTER_FORMAT = unsafe { inner.structure() }?;
                 PrfData::Counter { little_endian: given.bLittleEndian != CK_FALSE, bits: given.ulWidthInBits }
