@@ -12,13 +12,14 @@ use zeroize::Zeroizing;
 use crate::aes::{self, BLOCK};
 use crate::aes_ctr::KeyStream;
 use crate::cbc_mac::CbcMac;
+use crate::ccm_messages;
 use crate::ck::MechanismType;
 use crate::collected::{Collected, WholeCipher};
 use crate::error::{Code, Result};
 use crate::key::Key;
 use crate::operation::CipherOp;
 use crate::params::{Params, Shape};
-use crate::table::Row;
+use crate::table::{CipherInit, Row};
 
 /// PKCS#11 v3.2, 6.13.4.
 pub(crate) const ROWS: &[Row] = &[Row {
@@ -27,6 +28,14 @@ pub(crate) const ROWS: &[Row] = &[Row {
     hardware: true,
     encrypt: Some(|params, key| start(params, key, Direction::Encrypt)),
     decrypt: Some(|params, key| start(params, key, Direction::Decrypt)),
+    message_encrypt: Some(|_, key| {
+        let one: CipherInit = |params, key| start(params, key, Direction::Encrypt);
+        Ok(ccm_messages::start(key, Direction::Encrypt, one))
+    }),
+    message_decrypt: Some(|_, key| {
+        let one: CipherInit = |params, key| start(params, key, Direction::Decrypt);
+        Ok(ccm_messages::start(key, Direction::Decrypt, one))
+    }),
     ..aes::cipher(MechanismType::AES_CCM)
 }];
 

@@ -30,6 +30,7 @@ mod aes_key_wrap;
 mod aes_xts;
 mod blockwise;
 mod cbc_mac;
+mod ccm_messages;
 pub mod ck;
 mod collected;
 mod combine;

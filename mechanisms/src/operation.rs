@@ -119,11 +119,19 @@ pub struct MessageParams {
 
 /// Encryption or decryption of any number of messages under one key, each authenticated by itself; one direction only.
 pub trait MessageOp: Send {
-    /// Whether the device itself chooses the IV of an encryption with these parameters: then [`MessageOp::message`] writes
-    /// it to them. Else the IV that is in them is used.
-    fn chooses_iv(&self, _params: &MessageParams, _len: usize) -> bool {
+    /// Whether the operation itself chooses the IV of an encryption with these parameters: then [`MessageOp::message`]
+    /// writes it to them. Else the IV that is in them is used.
+    fn chooses_iv(&self, _params: &MessageParams) -> bool {
         false
     }
+
+    /// Whether it encrypts with no other IVs than those that it chooses.
+    fn own_ivs_only(&self) -> bool {
+        false
+    }
+
+    /// Refuses parameters that no message could be encrypted or decrypted with.
+    fn check(&self, params: &MessageParams) -> Result<()>;
 
     /// A whole message, appended to `out`, as long as `message`. On failure nothing is appended; a wrong tag is
     /// `CKR_AEAD_DECRYPT_FAILED`.

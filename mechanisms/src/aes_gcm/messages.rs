@@ -21,14 +21,11 @@ pub(super) fn start(key: &Key, direction: Direction) -> Result<Box<dyn MessageOp
 
 impl Messages {
     fn seal(&self, params: &mut MessageParams, aad: &[u8], data: &mut [u8]) -> Result<()> {
-        let full = if self.chooses_iv(params, data.len()) {
-            self.engines.check_tag(params.tag.len())?;
+        let full = if self.chooses_iv(params) {
             let (iv, tag) = self.engines.seal_with_own_iv(aad, data)?;
-            params.iv.clear();
-            params.iv.extend_from_slice(&iv);
+            params.iv.copy_from_slice(&iv);
             tag
         } else {
-            self.engines.check(params.iv.len(), params.tag.len(), Direction::Encrypt)?;
             self.engines.seal(&params.iv, aad, data)?
         };
         let len = params.tag.len();
@@ -37,7 +34,6 @@ impl Messages {
     }
 
     fn open(&self, params: &MessageParams, aad: &[u8], data: &mut [u8]) -> Result<()> {
-        self.engines.check(params.iv.len(), params.tag.len(), Direction::Decrypt)?;
         self.engines.open(&params.iv, aad, data, &params.tag).map_err(|error| {
             // 5.11.2: what one-shot decryption calls invalid data.
             if error == Code::EncryptedDataInvalid { Code::AeadDecryptFailed.into() } else { error }
@@ -46,12 +42,25 @@ impl Messages {
 }
 
 impl MessageOp for Messages {
-    fn chooses_iv(&self, params: &MessageParams, len: usize) -> bool {
+    fn chooses_iv(&self, params: &MessageParams) -> bool {
         self.direction == Direction::Encrypt
             && matches!(params.generator, CKG_GENERATE | CKG_GENERATE_RANDOM)
             && params.fixed_bits == 0
             && params.iv.len() == NATIVE_IV
-            && self.engines.chooses_iv(len)
+    }
+
+    fn own_ivs_only(&self) -> bool {
+        self.direction == Direction::Encrypt && self.engines.own_ivs_only()
+    }
+
+    fn check(&self, params: &MessageParams) -> Result<()> {
+        let len = params.tag.len();
+        tag_len(Some(len), 8 * len as u64)?;
+        if self.chooses_iv(params) {
+            self.engines.check_tag(len)
+        } else {
+            self.engines.check(params.iv.len(), len, self.direction)
+        }
     }
 
     fn message(
@@ -61,8 +70,7 @@ impl MessageOp for Messages {
         message: &[u8],
         out: &mut Zeroizing<Vec<u8>>,
     ) -> Result<()> {
-        let bits = 8 * params.tag.len() as u64;
-        tag_len(Some(params.tag.len()), bits)?;
+        self.check(params)?;
         let start = out.len();
         out.reserve(message.len());
         out.extend_from_slice(message);
