@@ -24,9 +24,11 @@ use session::slot::Pin;
 use session::{Code, Error, Result};
 use zeroize::{Zeroizing, optimization_barrier};
 
+mod message;
 mod params;
 
-pub(crate) use params::{mechanism, mechanism_or_null};
+pub(crate) use message::{Tag, deliver_encrypted, message_parameter, no_parameter, place_of_iv};
+pub(crate) use params::{mechanism, mechanism_or_null, message_mechanism};
 
 /// Bytes that the caller gives.
 ///

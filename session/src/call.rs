@@ -49,6 +49,10 @@ impl Room {
     }
 }
 
+/// A place in the caller's memory that outlives a call: the C boundary made it of a pointer and alone can write there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallerMemory(pub usize);
+
 /// An argument as the C boundary found it: a bad one is an error that the session gets to see.
 pub type Argument<T> = Result<T, Error>;
 

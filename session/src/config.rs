@@ -42,6 +42,8 @@ pub struct Config {
     pub session_wait_ms: u64,
     /// What an acknowledged change of the store outlives.
     pub durability: Durability,
+    /// Whether an AES-GCM key may encrypt twice with one IV.
+    pub allow_gcm_iv_reuse: bool,
     /// Behaviour of the emulated device.
     pub emulator: Options,
 }
@@ -143,6 +145,9 @@ struct File {
     session_wait_ms: Option<u64>,
     /// `power` (default) or `process`: what an acknowledged change outlives.
     durability: Durability,
+    /// Whether an AES-GCM key may encrypt twice with one IV in one process, which gives away what both messages say and
+    /// lets anybody forge others. Default false.
+    allow_gcm_iv_reuse: bool,
     /// The emulated device's behaviour; each key's default is what the firmware does.
     emulator: Options,
 }
@@ -231,8 +236,20 @@ impl Config {
         if session_wait_ms > 600_000 {
             return Err(flaw("session_wait_ms is over 600000".to_owned()));
         }
-        let File { durability, emulator, .. } = file;
-        Ok(Self { transport, state, policy, log_level, log_target, pin, slots, session_wait_ms, durability, emulator })
+        let File { durability, allow_gcm_iv_reuse, emulator, .. } = file;
+        Ok(Self {
+            transport,
+            state,
+            policy,
+            log_level,
+            log_target,
+            pin,
+            slots,
+            session_wait_ms,
+            durability,
+            allow_gcm_iv_reuse,
+            emulator,
+        })
     }
 }
 
@@ -339,6 +356,7 @@ mod tests {
         assert_eq!(config.pin.max_attempts, 10);
         assert_eq!((config.slots, config.session_wait_ms), (1, 5000));
         assert_eq!(config.durability, Durability::Power);
+        assert!(!config.allow_gcm_iv_reuse);
         assert_eq!(config.emulator, Options::default());
     }
 
@@ -347,7 +365,8 @@ mod tests {
         let text = r#"{"transport":"emulator","state":"/srv/hsm","policy":"strict",
             "log":{"level":"debug","target":"syslog"},
             "pin":{"max_attempts":3,"argon2":{"memory_kib":19456,"passes":2,"lanes":1}},
-            "slots":4,"session_wait_ms":100,"durability":"process","emulator":{}}"#;
+            "slots":4,"session_wait_ms":100,"durability":"process",
+            "allow_gcm_iv_reuse":true,"emulator":{}}"#;
         let config = load(text, &[]).unwrap();
         assert_eq!(config.transport, Transport::Emulator);
         assert_eq!(config.state, Path::new("/srv/hsm"));
@@ -356,6 +375,7 @@ mod tests {
         assert_eq!(config.pin, Pin { max_attempts: 3, argon2: Argon2 { memory_kib: 19456, passes: 2, lanes: 1 } });
         assert_eq!((config.slots, config.session_wait_ms), (4, 100));
         assert_eq!(config.durability, Durability::Process);
+        assert!(config.allow_gcm_iv_reuse);
     }
 
     #[test]

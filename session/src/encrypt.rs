@@ -2,7 +2,8 @@
 
 use mechanisms::params::Mechanism;
 
-use crate::call::{Argument, ObjectHandle, Reply, Room, SessionHandle};
+use crate::call::{Argument, CallerMemory, ObjectHandle, Reply, Room, SessionHandle};
+use crate::ivs::{self, Due};
 use crate::library::Library;
 use crate::operation::cipher::Place;
 use crate::operation::{Active, Operations, Purpose, permitted, row};
@@ -10,7 +11,18 @@ use crate::{Code, Result};
 
 /// `C_EncryptInit`; a null mechanism (`None`) cancels.
 pub fn init(session: SessionHandle, mechanism: Argument<Option<Mechanism>>, key: ObjectHandle) -> Result<()> {
-    let session = Library::current()?.sessions.get(session)?;
+    init_with_iv(session, mechanism, key, None)
+}
+
+/// [`init`] with the place of the caller's IV, where a key whose IVs the token chooses will have it written.
+pub fn init_with_iv(
+    session: SessionHandle,
+    mechanism: Argument<Option<Mechanism>>,
+    key: ObjectHandle,
+    iv: Option<CallerMemory>,
+) -> Result<()> {
+    let library = Library::current()?;
+    let session = library.sessions.get(session)?;
     let mut operations = session.operations();
     let Some(mechanism) = mechanism? else {
         operations.cancel(cryptoki_sys::CKF_ENCRYPT);
@@ -21,16 +33,18 @@ pub fn init(session: SessionHandle, mechanism: Argument<Option<Mechanism>>, key:
     }
     let (row, start) = row(&mechanism, |row| row.encrypt)?;
     let permitted = permitted(&session, key, row, Purpose::Encrypt)?;
-    let active = Active::keyed(start(&mechanism.params, &permitted.key)?, &permitted);
-    operations.encrypt = Some(active);
+    let (run, due) = ivs::start(&library, start, &mechanism, &permitted, iv)?;
+    operations.encrypt = Some(Active::keyed(run, &permitted));
+    operations.encrypt_iv = due;
     Ok(())
 }
 
 /// `C_Encrypt`.
-pub fn encrypt(session: SessionHandle, data: Argument<&[u8]>, room: Argument<Room>) -> Result<Reply> {
+pub fn encrypt(session: SessionHandle, data: Argument<&[u8]>, room: Argument<Room>) -> Result<Encrypted> {
     let session = Library::current()?.sessions.get(session)?;
     let mut operations = session.operations();
-    place(&mut operations).whole(data, room)
+    let reply = place(&mut operations).whole(data, room);
+    Encrypted::of(reply, &mut operations)
 }
 
 /// `C_EncryptUpdate`.
@@ -41,10 +55,33 @@ pub fn update(session: SessionHandle, part: Argument<&[u8]>, room: Argument<Room
 }
 
 /// `C_EncryptFinal`.
-pub fn finish(session: SessionHandle, room: Argument<Room>) -> Result<Reply> {
+pub fn finish(session: SessionHandle, room: Argument<Room>) -> Result<Encrypted> {
     let session = Library::current()?.sessions.get(session)?;
     let mut operations = session.operations();
-    place(&mut operations).finish(room)
+    let reply = place(&mut operations).finish(room);
+    Encrypted::of(reply, &mut operations)
+}
+
+/// The end of an encryption, or an answer about its length.
+#[derive(Debug)]
+pub struct Encrypted {
+    /// The answer.
+    pub reply: Reply,
+    /// Where the IV goes that the token chose, and the IV.
+    pub iv: Option<(CallerMemory, [u8; 12])>,
+}
+
+impl From<Encrypted> for Reply {
+    fn from(encrypted: Encrypted) -> Self {
+        encrypted.reply
+    }
+}
+
+impl Encrypted {
+    fn of(reply: Result<Reply>, operations: &mut Operations) -> Result<Self> {
+        let due = if operations.encrypt.is_none() { operations.encrypt_iv.take() } else { None };
+        Ok(Self { reply: reply?, iv: due.and_then(Due::deliver) })
+    }
 }
 
 pub(crate) fn place(operations: &mut Operations) -> Place<'_> {

@@ -1,7 +1,7 @@
 //! The token: what an application sees between the C functions and the mechanisms.
 //!
 //! One file per chapter of the standard's functions, named as in `pkcs11/entry`: [`general`], [`slot`], [`sessions`],
-//! [`login`], [`object`], [`encrypt`], [`decrypt`], [`digest`], [`sign`], [`verify`], [`dual`],
+//! [`login`], [`object`], [`encrypt`], [`decrypt`], [`digest`], [`sign`], [`verify`], [`dual`], [`message`],
 //! [`state`], [`key`], [`random`]. Behind them:
 //!
 //! | Room | What it is |
@@ -9,6 +9,7 @@
 //! | [`call`] | how arguments come in and results go out, the rule for output of variable length |
 //! | [`library`] | the one initialised library of this process; notices a fork |
 //! | [`token`] | a token: its secrets, login state, partition, objects |
+//! | `ivs` | which IVs AES-GCM keys have encrypted with |
 //! | [`attribute`] | the attribute table, templates |
 //! | `store`, `pin_slots` | what is on disk |
 //! | [`config`], [`log`] | configuration and log |
@@ -24,10 +25,12 @@ pub mod digest;
 pub mod dual;
 pub mod encrypt;
 pub mod general;
+mod ivs;
 pub mod key;
 pub mod library;
 pub mod log;
 pub mod login;
+pub mod message;
 pub mod object;
 pub(crate) mod operation;
 mod pin_slots;

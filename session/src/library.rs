@@ -7,6 +7,7 @@ use parking_lot::RwLock;
 
 use crate::call::SlotId;
 use crate::config::Config;
+use crate::ivs::Ivs;
 use crate::sessions::SessionMap;
 use crate::slot::{self, Slot};
 use crate::state::StateKey;
@@ -23,6 +24,8 @@ pub struct Library {
     pub sessions: SessionMap,
     /// What seals the operation states that leave the token.
     pub state_key: StateKey,
+    /// Which IVs its AES-GCM keys have encrypted with.
+    pub(crate) ivs: Arc<Ivs>,
     /// Ends with the library; whoever waits for it keeps nothing else alive.
     pub(crate) ending: Arc<Ending>,
 }
@@ -56,7 +59,7 @@ impl Library {
     pub(crate) fn new(config: Config) -> Self {
         let slots = slot::configured(&config);
         let (sessions, state_key, ending) = (SessionMap::default(), StateKey::default(), Arc::default());
-        Self { config, slots, sessions, state_key, ending }
+        Self { config, slots, sessions, state_key, ivs: Arc::default(), ending }
     }
 
     /// The library, where this process has initialised it and not finalised it since; else
@@ -145,6 +148,7 @@ mod tests {
             pin: Pin::default(),
             slots: 2,
             session_wait_ms: 0,
+            allow_gcm_iv_reuse: false,
             durability: Durability::Power,
             emulator: transport::emulator::Options::default(),
         };

@@ -17,6 +17,8 @@ use zeroize::Zeroizing;
 
 use crate::attribute::{self, AttributeType};
 use crate::call::{Argument, ObjectHandle, Reply, Room};
+use crate::ivs::Due;
+use crate::message::Processes;
 use crate::object::model::Object;
 use crate::sessions::Session;
 use crate::{Code, Result};
@@ -70,6 +72,10 @@ pub(crate) struct Operations {
     /// As `unfit`, of `verify_recover`.
     pub(crate) recovered: Option<Unfit>,
     pub(crate) digest: Option<Active<dyn DigestOp>>,
+    /// Where the IV goes that the token chooses for `encrypt`.
+    pub(crate) encrypt_iv: Option<Due>,
+    /// The message-based ones.
+    pub(crate) messages: Processes,
     /// Handles that `C_FindObjects` has not given out yet.
     pub(crate) search: Option<VecDeque<ObjectHandle>>,
 }
@@ -104,8 +110,8 @@ impl Purpose {
 pub(crate) struct Permitted {
     pub(crate) key: Key,
     pub(crate) object: Arc<Object>,
-    awaits_user: bool,
-    private: bool,
+    pub(crate) awaits_user: bool,
+    pub(crate) private: bool,
 }
 
 impl<T: ?Sized> Active<T> {
@@ -199,10 +205,12 @@ impl Operations {
             || self.verify_signature.as_ref().is_some_and(|active| active.awaits_user)
             || self.sign_recover.as_ref().is_some_and(|active| active.awaits_user)
             || self.verify_recover.as_ref().is_some_and(|active| active.awaits_user)
+            || self.messages.await_user()
     }
 
     /// The user authenticated: what waits may run.
     pub(crate) fn user_authenticated(&mut self) {
+        self.messages.user_authenticated();
         let ciphers = [&mut self.encrypt, &mut self.decrypt, &mut self.sign_recover, &mut self.verify_recover];
         for active in ciphers.into_iter().flatten() {
             active.awaits_user = false;
@@ -229,6 +237,7 @@ impl Operations {
         self.sign_recover.take_if(|active| active.private);
         self.verify_recover.take_if(|active| active.private);
         self.digest.take_if(|active| active.private);
+        self.messages.end_private();
         self.unfit = None;
         self.recovered = None;
         self.search = None;
@@ -236,9 +245,11 @@ impl Operations {
 
     /// `C_SessionCancel`: ends the kinds that `flags` name.
     pub(crate) fn cancel(&mut self, flags: u64) {
+        self.messages.cancel(flags);
         let named = |flag| flags & flag != 0;
         if named(cryptoki_sys::CKF_ENCRYPT) {
             self.encrypt = None;
+            self.encrypt_iv = None;
         }
         if named(cryptoki_sys::CKF_DECRYPT) {
             self.decrypt = None;

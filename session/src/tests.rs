@@ -53,6 +53,7 @@ fn scenes() {
             pin: Pin { max_attempts: 10, argon2: Argon2 { memory_kib: 8, passes: 1, lanes: 1 } },
             slots: SCENES.len().try_into().unwrap(),
             session_wait_ms: 1000,
+            allow_gcm_iv_reuse: false,
             durability: Durability::Process,
             emulator: transport::emulator::Options::default(),
         };
@@ -180,7 +181,7 @@ fn unfit_answers(slot: SlotId) {
     let key = aes(session, 32, &[]);
     let text = [7; 21];
     encrypt::init(session, Ok(Some(PAD)), key).unwrap();
-    assert!(matches!(encrypt::encrypt(session, Ok(&text), Ok(Room::Bytes(31))).unwrap(), Reply::TooSmall(32)));
+    assert!(matches!(encrypt::encrypt(session, Ok(&text), Ok(Room::Bytes(31))).unwrap().reply, Reply::TooSmall(32)));
     let cipher = bytes(encrypt::encrypt(session, Ok(&text), Ok(Room::Bytes(32))));
     let init = || decrypt::init(session, Ok(Some(PAD)), key);
     let decrypt = |room| decrypt::decrypt(session, Ok(&cipher), Ok(room));
@@ -600,8 +601,8 @@ fn is_builtin(handle: ObjectHandle) -> bool {
     handle.0 & (1 << 63 | 1) == (1 << 63 | 1)
 }
 
-fn bytes(reply: Result<Reply>) -> Vec<u8> {
-    match reply.unwrap() {
+fn bytes(reply: Result<impl Into<Reply>>) -> Vec<u8> {
+    match reply.unwrap().into() {
         Reply::Bytes(bytes) => bytes.to_vec(),
         other => panic!("{other:?}"),
     }

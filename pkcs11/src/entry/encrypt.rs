@@ -4,7 +4,7 @@ use cryptoki_sys::{CK_BYTE, CK_MECHANISM, CK_OBJECT_HANDLE, CK_SESSION_HANDLE, C
 use session::call::{ObjectHandle, SessionHandle};
 
 use crate::boundary::entry_points;
-use crate::memory::{input, mechanism_or_null, output};
+use crate::memory::{deliver_encrypted, input, mechanism_or_null, output, place_of_iv};
 
 entry_points! {
     /// `C_EncryptInit` (5.8.1): a null mechanism cancels.
@@ -13,9 +13,10 @@ entry_points! {
         pMechanism: *mut CK_MECHANISM,
         hKey: CK_OBJECT_HANDLE,
     ) {
-        // SAFETY: the standard's promise for the mechanism and what its parameter points at.
-        let mechanism = unsafe { mechanism_or_null(pMechanism) };
-        session::encrypt::init(SessionHandle(hSession), mechanism, ObjectHandle(hKey))
+        // SAFETY: the standard's promise for the mechanism and what its parameter points at; CKA_AZIHSM_DEVICE_IV asks that
+        // the IV's buffer outlives the operation.
+        let (mechanism, iv) = unsafe { (mechanism_or_null(pMechanism), place_of_iv(pMechanism)) };
+        session::encrypt::init_with_iv(SessionHandle(hSession), mechanism, ObjectHandle(hKey), iv)
     }
 
     /// `C_Encrypt` (5.8.2).
@@ -28,8 +29,8 @@ entry_points! {
     ) {
         // SAFETY: the standard's promise for each pointer and length pair.
         let (data, output) = unsafe { (input(pData, ulDataLen), output(pEncryptedData, pulEncryptedDataLen)) };
-        let reply = session::encrypt::encrypt(SessionHandle(hSession), data, output.room());
-        output.deliver(reply)
+        let encrypted = session::encrypt::encrypt(SessionHandle(hSession), data, output.room());
+        deliver_encrypted(output, encrypted)
     }
 
     /// `C_EncryptUpdate` (5.8.3).
@@ -54,7 +55,7 @@ entry_points! {
     ) {
         // SAFETY: the standard's promise for the buffer and its length.
         let output = unsafe { output(pLastEncryptedPart, pulLastEncryptedPartLen) };
-        let reply = session::encrypt::finish(SessionHandle(hSession), output.room());
-        output.deliver(reply)
+        let encrypted = session::encrypt::finish(SessionHandle(hSession), output.room());
+        deliver_encrypted(output, encrypted)
     }
 }

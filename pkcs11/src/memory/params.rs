@@ -40,6 +40,18 @@ pub(crate) unsafe fn mechanism_or_null(data: *const CK_MECHANISM) -> Argument<Op
     Ok(Some(Mechanism { kind, params }))
 }
 
+/// A mechanism of messages, whose parameters come with each of them: what stands beside it here, which some programs fill
+/// in and some do not, is not read. Null is `None`, which ends the process.
+///
+/// # Safety
+///
+/// `data` is null, or valid for a read of the structure.
+pub(crate) unsafe fn message_mechanism(data: *const CK_MECHANISM) -> Option<Mechanism> {
+    // SAFETY: the caller's promise.
+    let mechanism = unsafe { read(data) };
+    mechanism.map(|mechanism| Mechanism { kind: MechanismType(mechanism.mechanism), params: Params::None })
+}
+
 /// The parameter of a mechanism whose row names `shape`.
 ///
 /// # Safety

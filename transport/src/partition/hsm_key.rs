@@ -139,6 +139,12 @@ impl HsmKey {
         }
     }
 
+    /// What this key, and every copy of it, is known by outside the device: a hash, unlike that of any other key.
+    pub fn name(&self) -> [u8; 32] {
+        // A key has a facet or a recipe that makes one.
+        self.fingerprints().next().unwrap_or_default()
+    }
+
     /// Every name under which the cache may know this key.
     pub(super) fn fingerprints(&self) -> impl Iterator<Item = Fingerprint> + '_ {
         let derived = self.derived.iter().map(|(_, name)| *name);

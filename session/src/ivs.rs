@@ -1,0 +1,388 @@
+//! Which IVs have encrypted with AES-GCM in this process: none does so twice under one key, because two messages under one
+//! IV give away their XOR and the key of the tags (NIST SP 800-38D, 8). `allow_gcm_iv_reuse` of the configuration turns
+//! this off.
+//!
+//! What is remembered, of all keys together, are the last 65,536 runs: a run is one IV, or any number of consecutive ones,
+//! so that of programs that count nothing is ever forgotten; with random IVs it is the last 65,536 messages. A key is
+//! known by a fingerprint: objects that are copies of each other, and sealed or clear keys of one value, are one key.
+//! Two imports of one value into the HSM are two, and so are two processes.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
+
+use aws_lc_rs::digest::{self, Context};
+use mechanisms::ck::MechanismType;
+use mechanisms::key::{Key, Material, Value};
+use mechanisms::operation::CipherOp;
+use mechanisms::params::{Mechanism, OwnIv, Params};
+use mechanisms::table::CipherInit;
+use parking_lot::Mutex;
+use zeroize::Zeroizing;
+
+use crate::attribute::AttributeType;
+use crate::call::CallerMemory;
+use crate::library::Library;
+use crate::operation::Permitted;
+use crate::{Code, Error, Result};
+
+/// The IVs of this process.
+#[derive(Debug, Default)]
+pub(crate) struct Ivs(Mutex<Memory>);
+
+/// What a key is known by here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct KeyName(u128);
+
+/// An IV as a number: one of 12 bytes is itself, so that consecutive ones are neighbours; any other is a hash.
+type Number = u128;
+type Point = (KeyName, Number);
+
+#[derive(Debug, Default)]
+struct Memory {
+    /// The runs by their first IV.
+    runs: BTreeMap<Point, Run>,
+    /// Where runs began, oldest first; some have become part of another since.
+    order: VecDeque<Point>,
+    /// IVs of operations that have begun and not ended.
+    claimed: HashSet<Point>,
+    /// Goes into the fingerprints of values, so that they mean nothing outside this process.
+    salt: Option<[u8; 32]>,
+}
+
+#[derive(Debug)]
+struct Run {
+    last: Number,
+    /// It grew since it was last looked at for being the oldest.
+    grew: bool,
+}
+
+impl Ivs {
+    /// What the key is known by; `None` for one that does not encrypt with GCM.
+    pub(crate) fn name(&self, key: &Key) -> Result<Option<KeyName>> {
+        let digest = match &key.material {
+            Material::Hsm(key, _) => key.name(),
+            Material::Clear(value) => match &**value {
+                Value::Secret(bytes) => {
+                    let mut context = Context::new(&digest::SHA256);
+                    context.update(&self.salt()?);
+                    context.update(bytes);
+                    let mut digest = [0; 32];
+                    digest.copy_from_slice(context.finish().as_ref());
+                    digest
+                }
+                Value::Rsa(_) | Value::Ec(..) => return Ok(None),
+            },
+            Material::Public(_) => return Ok(None),
+        };
+        let (name, _) = digest.split_first_chunk().ok_or(Code::GeneralError)?;
+        Ok(Some(KeyName(u128::from_be_bytes(*name))))
+    }
+
+    /// Takes an IV for an encryption that begins; `None` where it was used.
+    pub(crate) fn claim(self: &Arc<Self>, key: KeyName, iv: &[u8]) -> Option<Claim> {
+        let point = (key, number(iv));
+        let mut memory = self.0.lock();
+        if memory.is_spent(point) || !memory.claimed.insert(point) {
+            return None;
+        }
+        Some(Claim { ivs: Arc::clone(self), point })
+    }
+
+    /// Remembers an IV that the token chose.
+    pub(crate) fn spent(&self, key: KeyName, iv: &[u8]) {
+        self.0.lock().spend((key, number(iv)));
+    }
+
+    /// The IV that follows the run of spent ones that a 12-byte IV is in.
+    pub(crate) fn next_unspent(&self, key: KeyName, iv: &[u8]) -> Option<[u8; IV_LEN]> {
+        let point = (key, number(iv));
+        let memory = self.0.lock();
+        let next = match memory.run_up_to(point) {
+            Some((_, run)) if run.last >= point.1 => run.last + 1,
+            _ => point.1 + 1,
+        };
+        drop(memory);
+        let (high, iv) = next.to_be_bytes().split_last_chunk().map(|(high, iv)| (high == [0; 4], *iv))?;
+        high.then_some(iv)
+    }
+
+    fn salt(&self) -> Result<[u8; 32]> {
+        let mut memory = self.0.lock();
+        if let Some(salt) = memory.salt {
+            return Ok(salt);
+        }
+        let mut salt = [0; 32];
+        mechanisms::random::fill(&mut salt)?;
+        Ok(*memory.salt.insert(salt))
+    }
+}
+
+impl Memory {
+    /// The last run of the key that begins at or before the point.
+    fn run_up_to(&self, point: Point) -> Option<(Point, &Run)> {
+        let (first, run) = self.runs.range(..=point).next_back()?;
+        (first.0 == point.0).then_some((*first, run))
+    }
+
+    fn is_spent(&self, point: Point) -> bool {
+        self.run_up_to(point).is_some_and(|(_, run)| run.last >= point.1)
+    }
+
+    fn spend(&mut self, point: Point) {
+        let (key, number) = point;
+        let before = self.run_up_to(point).map(|(first, run)| (first, run.last));
+        if before.is_some_and(|(_, last)| last >= number) {
+            return;
+        }
+        // A number has at most 127 bits, so its neighbours are numbers.
+        let last = self.runs.remove(&(key, number + 1)).map_or(number, |after| after.last);
+        match before {
+            Some((first, before)) if before + 1 == number => {
+                self.runs.insert(first, Run { last, grew: true });
+            }
+            _ => {
+                self.runs.insert(point, Run { last, grew: false });
+                self.order.push_back(point);
+                self.forget();
+            }
+        }
+    }
+
+    /// Forgets the oldest runs that have not grown lately, where there are too many.
+    fn forget(&mut self) {
+        while self.runs.len() > MAX_RUNS {
+            let Some(oldest) = self.order.pop_front() else { return };
+            match self.runs.get_mut(&oldest) {
+                Some(run) if run.grew => {
+                    run.grew = false;
+                    self.order.push_back(oldest);
+                }
+                Some(_) => {
+                    self.runs.remove(&oldest);
+                }
+                None => {}
+            }
+        }
+        if self.order.len() > 2 * MAX_RUNS {
+            let Self { runs, order, .. } = self;
+            order.retain(|point| runs.contains_key(point));
+        }
+    }
+}
+
+/// An IV that an encryption has for itself; it is free again when this is dropped, unless it was [spent](Claim::spend).
+#[derive(Debug)]
+pub(crate) struct Claim {
+    ivs: Arc<Ivs>,
+    point: Point,
+}
+
+impl Claim {
+    /// The encryption is done.
+    pub(crate) fn spend(self) {
+        self.ivs.0.lock().spend(self.point);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.ivs.0.lock().claimed.remove(&self.point);
+    }
+}
+
+fn number(iv: &[u8]) -> Number {
+    if let Ok(iv) = <[u8; IV_LEN]>::try_from(iv) {
+        return iv.iter().fold(0, |number, byte| (number << 8) | Number::from(*byte));
+    }
+    let digest = digest::digest(&digest::SHA256, iv);
+    let hash = digest.as_ref().iter().take(16).fold(0, |number, byte| (number << 8) | Number::from(*byte));
+    // Above every IV of 12 bytes, and below the largest number.
+    (hash >> 2) | (1 << 126)
+}
+
+/// `CKR_MECHANISM_PARAM_INVALID`: what the standard lists for an IV that cannot be used, at `C_EncryptInit` and for messages.
+pub(crate) fn reused() -> Error {
+    Code::MechanismParamInvalid.because("this key has encrypted with this IV before (allow_gcm_iv_reuse allows it)")
+}
+
+/// An IV of the token that is due to the caller when his encryption is finished.
+#[derive(Debug)]
+pub(crate) struct Due {
+    place: CallerMemory,
+    iv: OwnIv,
+}
+
+impl Due {
+    /// Where the IV goes, and the IV, when the encryption is done.
+    pub(crate) fn deliver(self) -> Option<(CallerMemory, [u8; IV_LEN])> {
+        Some((self.place, self.iv.get()?))
+    }
+}
+
+/// Starts encryption or wrapping; with AES-GCM, sees to who chooses the IV, and that none is used twice. `place` is where
+/// the caller's IV stands, for a key of which the token chooses the IVs.
+pub(crate) fn start(
+    library: &Library,
+    start: CipherInit,
+    mechanism: &Mechanism,
+    permitted: &Permitted,
+    place: Option<CallerMemory>,
+) -> Result<(Box<dyn CipherOp>, Option<Due>)> {
+    let (MechanismType::AES_GCM, Params::Gcm { iv, aad, tag_bits }) = (mechanism.kind, &mechanism.params) else {
+        return Ok((start(&mechanism.params, &permitted.key)?, None));
+    };
+    if permitted.object.attributes.flag(AttributeType::AZIHSM_DEVICE_IV) {
+        let place = place.filter(|_| iv.len() == IV_LEN).ok_or_else(|| {
+            Code::MechanismParamInvalid
+                .because("CKA_AZIHSM_DEVICE_IV: pIv is a buffer of 12 bytes, which an encryption fills")
+        })?;
+        let due = Due { place, iv: OwnIv::default() };
+        let params = Params::GcmOwnIv { iv: due.iv.clone(), aad: aad.clone(), tag_bits: *tag_bits };
+        return Ok((start(&params, &permitted.key)?, Some(due)));
+    }
+    let run = start(&mechanism.params, &permitted.key)?;
+    match library.ivs.name(&permitted.key)?.filter(|_| !library.config.allow_gcm_iv_reuse) {
+        Some(name) => {
+            let claim = library.ivs.claim(name, iv).ok_or_else(reused)?;
+            Ok((Box::new(Once { run, claim }), None))
+        }
+        None => Ok((run, None)),
+    }
+}
+
+/// An encryption whose IV is spent when its answer is there.
+struct Once {
+    run: Box<dyn CipherOp>,
+    claim: Claim,
+}
+
+impl CipherOp for Once {
+    fn update_len(&self, len: usize) -> usize {
+        self.run.update_len(len)
+    }
+
+    fn final_len(&self, len: usize) -> usize {
+        self.run.final_len(len)
+    }
+
+    fn answer_is_padded(&self) -> bool {
+        self.run.answer_is_padded()
+    }
+
+    fn update(&mut self, part: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
+        self.run.update(part, out)
+    }
+
+    fn finish(self: Box<Self>, out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
+        let Self { run, claim } = *self;
+        run.finish(out)?;
+        claim.spend();
+        Ok(())
+    }
+
+    fn whole(self: Box<Self>, message: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
+        let Self { run, claim } = *self;
+        run.whole(message, out)?;
+        claim.spend();
+        Ok(())
+    }
+}
+
+/// Length of the IVs that the device takes.
+const IV_LEN: usize = 12;
+/// How many runs are remembered; some ten megabytes at most.
+const MAX_RUNS: usize = 65_536;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: KeyName = KeyName(1);
+
+    fn iv(number: u64) -> [u8; 12] {
+        let mut iv = [0; 12];
+        iv[4..].copy_from_slice(&number.to_be_bytes());
+        iv
+    }
+
+    fn ivs() -> Arc<Ivs> {
+        Arc::default()
+    }
+
+    #[test]
+    fn an_iv_is_spent_once_and_free_again_where_it_was_not() {
+        let ivs = ivs();
+        let claim = ivs.claim(KEY, &iv(1)).unwrap();
+        assert!(ivs.claim(KEY, &iv(1)).is_none(), "claimed");
+        assert!(ivs.claim(KeyName(2), &iv(1)).is_some(), "another key");
+        drop(claim);
+        ivs.claim(KEY, &iv(1)).unwrap().spend();
+        assert!(ivs.claim(KEY, &iv(1)).is_none(), "spent");
+        assert!(ivs.0.lock().claimed.is_empty());
+        for other in [&[0; 16][..], &[7], &[0; 11]] {
+            ivs.claim(KEY, other).unwrap().spend();
+            assert!(ivs.claim(KEY, other).is_none());
+        }
+    }
+
+    #[test]
+    fn consecutive_ivs_are_one_run_in_any_order() {
+        let ivs = ivs();
+        for at in [5, 3, 4, 1, 0, 2, 7, 6, u64::MAX] {
+            ivs.spent(KEY, &iv(at));
+            ivs.spent(KEY, &iv(at));
+        }
+        let memory = ivs.0.lock();
+        let runs: Vec<_> = memory.runs.iter().map(|((_, first), run)| (*first, run.last)).collect();
+        assert_eq!(runs, [(0, 7), (u128::from(u64::MAX), u128::from(u64::MAX))]);
+        drop(memory);
+        assert_eq!(ivs.next_unspent(KEY, &iv(3)), Some(iv(8)));
+        assert_eq!(ivs.next_unspent(KEY, &iv(100)), Some(iv(101)));
+        ivs.spent(KEY, &[0xff; 12]);
+        assert_eq!(ivs.next_unspent(KEY, &[0xff; 12]), None, "no IV follows the last");
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_but_not_what_still_grows() {
+        let ivs = ivs();
+        ivs.spent(KEY, &iv(1));
+        ivs.spent(KEY, &iv(100));
+        ivs.spent(KEY, &iv(101));
+        for at in 0..MAX_RUNS as u64 {
+            ivs.spent(KEY, &iv(1000 + 2 * at));
+        }
+        let memory = ivs.0.lock();
+        assert!(memory.runs.len() == MAX_RUNS && memory.order.len() <= 2 * MAX_RUNS);
+        drop(memory);
+        assert!(ivs.claim(KEY, &iv(1)).is_some(), "the oldest");
+        assert!(ivs.claim(KEY, &iv(100)).is_none() && ivs.claim(KEY, &iv(101)).is_none(), "a run that grew");
+        assert!(ivs.claim(KEY, &iv(1000)).is_none() || ivs.claim(KEY, &iv(1002)).is_none());
+        assert!(ivs.claim(KEY, &iv(1000 + 2 * (MAX_RUNS as u64 - 1))).is_none(), "the newest");
+    }
+
+    #[test]
+    fn places_of_runs_that_grew_together_do_not_pile_up() {
+        let ivs = ivs();
+        for at in 0..3 * MAX_RUNS as u64 {
+            ivs.spent(KEY, &iv(2 * at + 1));
+            ivs.spent(KEY, &iv(2 * at));
+        }
+        let memory = ivs.0.lock();
+        assert_eq!(memory.runs.len(), 1);
+        assert!(memory.order.len() <= 2 * MAX_RUNS + 1, "{}", memory.order.len());
+    }
+
+    #[test]
+    fn keys_of_one_value_have_one_name() {
+        let ivs = ivs();
+        let key = |bytes: &[u8]| {
+            let value = Value::Secret(Zeroizing::new(bytes.to_vec()));
+            let material = Material::Clear(Arc::new(value));
+            Key { key_type: mechanisms::ck::KeyType::AES, material, public: None }
+        };
+        let name = |ivs: &Ivs, bytes| ivs.name(&key(bytes)).unwrap().unwrap();
+        assert_eq!(name(&ivs, &[1; 16]), name(&ivs, &[1; 16]));
+        assert_ne!(name(&ivs, &[1; 16]), name(&ivs, &[2; 16]));
+        assert_ne!(name(&ivs, &[1; 16]), name(&Ivs::default(), &[1; 16]), "another process");
+    }
+}
