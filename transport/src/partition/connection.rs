@@ -3,15 +3,15 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 use super::hsm_key::{Fingerprint, HsmKey, Source};
 use super::line::{Frame, Line};
 use super::live::{Evicted, Found, LiveKey, LiveKeys, Pin};
 use super::provision::{self, Session};
-use super::reaction::{READY_WAIT, Reaction, reaction, repeat};
+use super::reaction::{READY_WAIT, Reaction, lost_xts_keys, reaction, repeat};
 use super::{Durable, FacetKind, PartitionBlobs, PartitionSecrets, keys};
-use crate::channel::{ChannelError, Device, Direction, GcmCall, GcmReply};
+use crate::channel::{ChannelError, Device, Direction, GcmCall, GcmReply, XtsCall};
 use crate::ddi::command::{CloseSession, DeleteKey, GetUnwrappingKey, UnmaskKey};
 use crate::ddi::{Opcode, Request, Status};
 use crate::{Error, Result};
@@ -32,6 +32,9 @@ pub(super) struct Connection {
     /// Whether the device still knows the session. Read-locked during fast-path calls, the only ones that an old session
     /// could make with an id that a reset has given to another key.
     alive: RwLock<bool>,
+    /// Held while two live keys are gathered for one command: two threads with one each would wait for each other when the
+    /// device has no room for a third.
+    gathering: Mutex<()>,
     /// The process that opened the handle; a forked child must not use it (semantics 9.2 rule 10).
     process: u32,
 }
@@ -66,6 +69,7 @@ impl Connection {
             seal: HsmKey::new(Vec::new(), None),
             unwrapping: OnceLock::new(),
             alive: RwLock::new(true),
+            gathering: Mutex::new(()),
             process: std::process::id(),
         };
         connection.complete(blobs, durable)?;
@@ -154,12 +158,7 @@ impl Connection {
         aad: &[u8],
         data: &mut [u8],
     ) -> Result<GcmReply> {
-        let alive = self.alive.read();
-        if !*alive {
-            // What the device answers on the other path.
-            let (command, status) = (Opcode::REOPEN_SESSION, Status::SESSION_NEEDS_RENEGOTIATION);
-            return Err(Error::Device { command, status });
-        }
+        let _alive = self.fast_path()?;
         let bulk_key = key.bulk.ok_or(Error::UnexpectedAnswer("an AES-GCM key without a bulk key id"))?;
         let (session, short_app_id) = (self.session, self.short_app_id);
         let (iv, tag) = (*iv, tag.copied());
@@ -167,6 +166,45 @@ impl Connection {
             let data = &mut *data;
             Ok(self.line.channel.gcm(GcmCall { direction, session, short_app_id, bulk_key, iv, tag, aad, data })?)
         })
+    }
+
+    /// Runs AES-XTS on the fast path over one data unit, in place.
+    pub(super) fn xts(
+        &self,
+        data_key: &LiveKey,
+        tweak_key: &LiveKey,
+        direction: Direction,
+        tweak: [u8; 16],
+        data: &mut [u8],
+    ) -> Result<()> {
+        let _alive = self.fast_path()?;
+        let bulk = |key: &LiveKey| key.bulk.ok_or(Error::UnexpectedAnswer("an AES-XTS key without a bulk key id"));
+        let (data_key, tweak_key) = (bulk(data_key)?, bulk(tweak_key)?);
+        let (session, short_app_id, data_unit_len) = (self.session, self.short_app_id, data.len());
+        repeat(Reaction::Later, READY_WAIT, || {
+            let data = &mut *data;
+            Ok(self.line.channel.xts(XtsCall {
+                direction,
+                session,
+                short_app_id,
+                data_key,
+                tweak_key,
+                tweak,
+                data_unit_len,
+                data,
+            })?)
+        })
+    }
+
+    /// The right to make a fast-path call: held during it.
+    fn fast_path(&self) -> Result<RwLockReadGuard<'_, bool>> {
+        let alive = self.alive.read();
+        if *alive {
+            return Ok(alive);
+        }
+        // What the device answers on the other path.
+        let (command, status) = (Opcode::REOPEN_SESSION, Status::SESSION_NEEDS_RENEGOTIATION);
+        Err(Error::Device { command, status })
     }
 
     /// Runs a command on a facet's live key, which stays in the device until the command has ended. A key that the
@@ -186,6 +224,37 @@ impl Connection {
                 run(&*self.live_key(&name, &source, kind)?)
             }
             done => done,
+        }
+    }
+
+    /// As [`Connection::with_key`], for the two keys of AES-XTS.
+    pub(super) fn with_xts_keys<T>(
+        &self,
+        key: &HsmKey,
+        mut run: impl FnMut(&LiveKey, &LiveKey) -> Result<T>,
+    ) -> Result<T> {
+        let (data_name, data) = key.source(FacetKind::AesXts)?;
+        let (tweak_name, tweak) = key.source(FacetKind::AesXtsTweak)?;
+        // Each of them may have to be brought in again, once.
+        let mut reloads = 2;
+        loop {
+            let (data_pin, tweak_pin) = {
+                let _one = self.gathering.lock();
+                let data_pin = self.live_key(&data_name, &data, FacetKind::AesXts)?;
+                (data_pin, self.live_key(&tweak_name, &tweak, FacetKind::AesXtsTweak)?)
+            };
+            let error = match run(&data_pin, &tweak_pin) {
+                Err(error) if reloads > 0 && reaction(&error) == Reaction::Reload => error,
+                done => return done,
+            };
+            reloads -= 1;
+            let (data_lost, tweak_lost) = lost_xts_keys(&error);
+            if data_lost {
+                self.live.lost(&data_name, &data_pin);
+            }
+            if tweak_lost {
+                self.live.lost(&tweak_name, &tweak_pin);
+            }
         }
     }
 

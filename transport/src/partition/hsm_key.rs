@@ -50,8 +50,8 @@ pub(super) struct Facet {
     fingerprint: Fingerprint,
 }
 
-/// HKDF-SHA-384 of the token's root secret with this salt and [`Recipe::INFO`]: the same bytes for every kind, so a
-/// missing facet is made by deriving again, and no value ever leaves the device (design 4).
+/// HKDF-SHA-384 of the token's root secret with this salt and [`Recipe::info`]: the same bytes for every kind but one, so
+/// a missing facet is made by deriving again, and no value ever leaves the device (design 4).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Recipe {
     /// Fingerprint of the root secret's facet.
@@ -168,8 +168,13 @@ impl Facet {
 }
 
 impl Recipe {
-    /// The HKDF `info` of every key of this recipe.
-    pub(super) const INFO: &'static [u8] = b"azihsm-pkcs11 secret v1";
+    /// The HKDF `info` of a facet. The tweak key of AES-XTS is another key than its data key (SP 800-38E).
+    pub(super) const fn info(kind: FacetKind) -> &'static [u8] {
+        match kind {
+            FacetKind::AesXtsTweak => b"azihsm-pkcs11 xts tweak v1",
+            _ => b"azihsm-pkcs11 secret v1",
+        }
+    }
 
     fn fingerprint(&self, kind: FacetKind) -> Fingerprint {
         fingerprint(&[b"recipe", &[kind as u8, self.len], &self.root, &self.salt])
@@ -253,7 +258,7 @@ const FORMAT: u8 = 1;
 const PROTOCOL_MBOR: u8 = 1;
 const RECIPE_NONE: u8 = 0;
 const RECIPE_HKDF_SHA384: u8 = 1;
-const MAX_FACETS: u8 = 12;
+const MAX_FACETS: u8 = 13;
 /// Largest masked key (wire 3.3).
 const MAX_BLOB_LEN: usize = 3072;
 /// Length of a recipe's salt.
@@ -266,7 +271,7 @@ mod tests {
     use super::*;
 
     fn kind() -> impl Strategy<Value = FacetKind> {
-        (1u8..=12).prop_map(|kind| FacetKind::from_u8(kind).unwrap())
+        (1u8..=13).prop_map(|kind| FacetKind::from_u8(kind).unwrap())
     }
 
     fn key() -> impl Strategy<Value = HsmKey> {

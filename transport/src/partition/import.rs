@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use super::connection::Connection;
@@ -18,18 +19,23 @@ pub(super) fn import(connection: &Connection, value: &ImportValue<'_>, facets: &
     if facets.is_empty() {
         return Err(Error::InvalidArgument("a key without a use"));
     }
-    let payload = match value {
-        ImportValue::Rsa(pkcs8) => wrap::rsa_payload(pkcs8)?,
-        ImportValue::Ec(pkcs8) => wrap::ec_payload(pkcs8)?,
-        ImportValue::Aes(bytes) => Zeroizing::new(bytes.to_vec()),
-    };
     for kind in facets {
         key_class(value, *kind)?;
     }
+    let payload = match value {
+        ImportValue::Rsa(pkcs8) => wrap::rsa_payload(pkcs8)?,
+        ImportValue::Ec(pkcs8) => wrap::ec_payload(pkcs8)?,
+        ImportValue::Aes(bytes) | ImportValue::AesXts(bytes) => Zeroizing::new(bytes.to_vec()),
+    };
     let unwrapping = connection.unwrapping_key()?;
     each_facet(connection, facets, |kind| {
         // A blob of its own for each, so that no two commands carry the same bytes.
-        let blob = wrap::wrap(&unwrapping.spki, &payload)?;
+        let part = match kind {
+            FacetKind::AesXts => &payload[..XTS_HALF],
+            FacetKind::AesXtsTweak => &payload[XTS_HALF..],
+            _ => &payload[..],
+        };
+        let blob = wrap::wrap(&unwrapping.spki, part)?;
         let class = key_class(value, kind)?;
         let (live, masked, _) = unwrap(connection, unwrapping.id, &blob, class, HashAlgorithm::SHA256, kind)?;
         Ok((live, masked))
@@ -72,10 +78,7 @@ pub(super) fn import_wrapped(
     let value_len = match key_type {
         KeyType::AES_128 => Some(16),
         KeyType::AES_192 => Some(24),
-        KeyType::AES_256
-        | KeyType::AES_GCM_BULK_256
-        | KeyType::AES_GCM_BULK_256_UNAPPROVED
-        | KeyType::AES_XTS_BULK_256 => Some(32),
+        KeyType::AES_256 | KeyType::AES_GCM_BULK_256 | KeyType::AES_GCM_BULK_256_UNAPPROVED => Some(32),
         _ => None,
     };
     Ok(ImportedKey { key, public: spki, value_len })
@@ -151,12 +154,18 @@ fn key_class(value: &ImportValue<'_>, kind: FacetKind) -> Result<KeyClass> {
         (ImportValue::Aes(bytes), FacetKind::AesCbc) if matches!(bytes.len(), 16 | 24 | 32) => KeyClass::AES,
         (ImportValue::Aes(bytes), FacetKind::AesGcm) if bytes.len() == 32 => KeyClass::AES_GCM_BULK_UNAPPROVED,
         (ImportValue::Aes(bytes), FacetKind::AesGcmApproved) if bytes.len() == 32 => KeyClass::AES_GCM_BULK,
-        (ImportValue::Aes(bytes), FacetKind::AesXts) if bytes.len() == 32 => KeyClass::AES_XTS_BULK,
+        (ImportValue::AesXts(bytes), FacetKind::AesXts | FacetKind::AesXtsTweak) => {
+            let (data, tweak) = bytes.split_at_checked(XTS_HALF).ok_or(Error::Unsupported(XTS_KEYS))?;
+            if tweak.len() != XTS_HALF || bool::from(data.ct_eq(tweak)) {
+                return Err(Error::Unsupported(XTS_KEYS));
+            }
+            KeyClass::AES_XTS_BULK
+        }
         (ImportValue::Aes(_), FacetKind::AesCbc) => {
             return Err(Error::Unsupported("AES keys other than 16, 24 or 32 bytes"));
         }
-        (ImportValue::Aes(_), FacetKind::AesGcm | FacetKind::AesGcmApproved | FacetKind::AesXts) => {
-            return Err(Error::Unsupported("AES-GCM and AES-XTS with keys other than 32 bytes"));
+        (ImportValue::Aes(_), FacetKind::AesGcm | FacetKind::AesGcmApproved) => {
+            return Err(Error::Unsupported("AES-GCM with keys other than 32 bytes"));
         }
         _ => return Err(Error::Unsupported("importing this kind of key")),
     })
@@ -170,10 +179,12 @@ fn wrapped_class(class: WrappedClass, kind: FacetKind) -> Result<KeyClass> {
         (WrappedClass::Aes, FacetKind::AesCbc) => KeyClass::AES,
         (WrappedClass::Aes, FacetKind::AesGcm) => KeyClass::AES_GCM_BULK_UNAPPROVED,
         (WrappedClass::Aes, FacetKind::AesGcmApproved) => KeyClass::AES_GCM_BULK,
-        (WrappedClass::Aes, FacetKind::AesXts) => KeyClass::AES_XTS_BULK,
         _ => return Err(Error::Unsupported("importing this kind of key")),
     })
 }
 
+/// Length of each of the two keys of AES-256-XTS.
+const XTS_HALF: usize = 32;
+const XTS_KEYS: &str = "AES-XTS keys other than two different ones of 32 bytes";
 /// Longest blob that the device takes.
 const MAX_LEN: usize = 3072;

@@ -29,7 +29,7 @@ fn target(kind: FacetKind, len: usize) -> Result<Target> {
         (FacetKind::AesCbc, 32) => exact(KeyType::AES_256),
         (FacetKind::AesGcm, 32) => exact(KeyType::AES_GCM_BULK_256_UNAPPROVED),
         (FacetKind::AesGcmApproved, 32) => exact(KeyType::AES_GCM_BULK_256),
-        (FacetKind::AesXts, 32) => exact(KeyType::AES_XTS_BULK_256),
+        (FacetKind::AesXts | FacetKind::AesXtsTweak, 32) => exact(KeyType::AES_XTS_BULK_256),
         (FacetKind::HmacSha256, 32) => exact(KeyType::HMAC_SHA256),
         (FacetKind::HmacSha384, 48) => exact(KeyType::HMAC_SHA384),
         (FacetKind::HmacSha512, 64) => exact(KeyType::HMAC_SHA512),
@@ -37,7 +37,7 @@ fn target(kind: FacetKind, len: usize) -> Result<Target> {
         (FacetKind::HmacSha384, 49..=128) => variable(KeyType::VAR_HMAC_384),
         (FacetKind::HmacSha512, 65..=128) => variable(KeyType::VAR_HMAC_512),
         (FacetKind::AesCbc, _) => return Err(Error::Unsupported("AES keys other than 16, 24 or 32 bytes")),
-        (FacetKind::AesGcm | FacetKind::AesGcmApproved | FacetKind::AesXts, _) => {
+        (FacetKind::AesGcm | FacetKind::AesGcmApproved | FacetKind::AesXts | FacetKind::AesXtsTweak, _) => {
             return Err(Error::Unsupported("AES-GCM and AES-XTS with keys other than 32 bytes"));
         }
         (FacetKind::HmacSha256, _) => return Err(Error::Unsupported("HMAC-SHA-256 keys outside 32 to 64 bytes")),
@@ -62,7 +62,8 @@ const fn usage(kind: FacetKind) -> Usage {
         | FacetKind::AesCbc
         | FacetKind::AesGcm
         | FacetKind::AesGcmApproved
-        | FacetKind::AesXts => Usage::EncryptDecrypt,
+        | FacetKind::AesXts
+        | FacetKind::AesXtsTweak => Usage::EncryptDecrypt,
         FacetKind::EcDerive | FacetKind::Secret => Usage::Derive,
     }
 }
@@ -90,7 +91,7 @@ pub(super) fn fits(kind: FacetKind, key_type: KeyType) -> bool {
         FacetKind::AesCbc => &[KeyType::AES_128, KeyType::AES_192, KeyType::AES_256],
         FacetKind::AesGcm => &[KeyType::AES_GCM_BULK_256_UNAPPROVED],
         FacetKind::AesGcmApproved => &[KeyType::AES_GCM_BULK_256],
-        FacetKind::AesXts => &[KeyType::AES_XTS_BULK_256],
+        FacetKind::AesXts | FacetKind::AesXtsTweak => &[KeyType::AES_XTS_BULK_256],
         FacetKind::HmacSha256 => &[KeyType::HMAC_SHA256, KeyType::VAR_HMAC_256],
         FacetKind::HmacSha384 => &[KeyType::HMAC_SHA384, KeyType::VAR_HMAC_384],
         FacetKind::HmacSha512 => &[KeyType::HMAC_SHA512, KeyType::VAR_HMAC_512],
@@ -129,7 +130,7 @@ fn derive_recipe(connection: &Connection, recipe: &Recipe, kind: FacetKind) -> R
         return Err(Error::BlobRejected("the root secret of another token"));
     }
     let root = connection.root();
-    derive(connection, root, Hash::Sha384, &recipe.salt, Recipe::INFO, usize::from(recipe.len), kind)
+    derive(connection, root, Hash::Sha384, &recipe.salt, Recipe::info(kind), usize::from(recipe.len), kind)
 }
 
 /// HKDF of a secret, with one key per facet. All are made now: the result keeps no hold on the base key.
@@ -147,6 +148,9 @@ pub(super) fn hkdf(
     }
     if salt.len() > MAX_KDF_INPUT || info.len() > MAX_KDF_INPUT {
         return Err(Error::Unsupported("HKDF salt or info over 256 bytes"));
+    }
+    if facets.contains(&FacetKind::AesXtsTweak) {
+        return Err(Error::Unsupported("two different keys from one derivation"));
     }
     for kind in facets {
         target(*kind, len)?;

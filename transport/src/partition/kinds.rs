@@ -21,7 +21,7 @@ pub enum FacetKind {
     AesGcm = 6,
     /// AES-256-GCM with the device's IV ("approved" device key).
     AesGcmApproved = 7,
-    /// AES-XTS data or tweak key.
+    /// AES-256-XTS: the key that encrypts the data, the first half of the value.
     AesXts = 8,
     /// HMAC-SHA-256.
     HmacSha256 = 9,
@@ -31,11 +31,13 @@ pub enum FacetKind {
     HmacSha512 = 11,
     /// A secret that other keys can be derived from (ECDH result).
     Secret = 12,
+    /// AES-256-XTS: the key that encrypts the tweak, the second half of the value; a device key of its own.
+    AesXtsTweak = 13,
 }
 
 impl FacetKind {
     /// Every kind, in the order of their numbers, which are those of a stored key.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::RsaSign,
         Self::RsaDecrypt,
         Self::EcSign,
@@ -48,6 +50,7 @@ impl FacetKind {
         Self::HmacSha384,
         Self::HmacSha512,
         Self::Secret,
+        Self::AesXtsTweak,
     ];
 
     /// The kind of this number.
@@ -98,6 +101,9 @@ pub enum ImportValue<'a> {
     Ec(&'a [u8]),
     /// 16, 24 or 32 bytes.
     Aes(&'a [u8]),
+    /// 32 bytes of data key and 32 bytes of tweak key, which differ: with [`FacetKind::AesXts`] and
+    /// [`FacetKind::AesXtsTweak`].
+    AesXts(&'a [u8]),
 }
 
 /// What is in a blob that somebody else wrapped to the partition's unwrapping key.

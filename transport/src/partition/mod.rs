@@ -98,7 +98,7 @@ impl Partition {
 
     /// Makes a secret of `len` bytes inside the device: HKDF of the token's root secret with a fresh random salt, so
     /// that every facet holds the same bytes and none ever left. The first of `facets` is made now, the others when
-    /// they are first needed. AES: `len` 16, 24, 32; HMAC: the lengths of wire 3.3 `HkdfDerive`, else
+    /// they are first needed. AES: `len` 16, 24, 32; AES-XTS: 32, of each of its two different keys; HMAC: the lengths of wire 3.3 `HkdfDerive`, else
     /// [`Error::Unsupported`].
     pub fn generate_secret(&self, len: usize, facets: &[FacetKind]) -> Result<HsmKey> {
         self.run(|connection| keys::generate_secret(connection, len, facets))
@@ -188,6 +188,17 @@ impl Partition {
         let facet = if key.can(FacetKind::AesGcm) { FacetKind::AesGcm } else { FacetKind::AesGcmApproved };
         let opened = self.run(|connection| ops::gcm_decrypt(connection, key, facet, iv, aad, data, tag));
         opened.inspect_err(|_| data.zeroize())
+    }
+
+    /// AES-256-XTS of one data unit in place: a multiple of 16 bytes, 16 to 16 MiB, because the device steals no
+    /// ciphertext; `tweak` is the unit's number, little-endian. The key has [`FacetKind::AesXts`] and
+    /// [`FacetKind::AesXtsTweak`]. On failure `data` is wiped.
+    pub fn aes_xts(&self, key: &HsmKey, direction: Direction, tweak: [u8; 16], data: &mut [u8]) -> Result<()> {
+        if data.is_empty() || !data.len().is_multiple_of(16) || data.len() > XTS_MAX {
+            return Err(Error::InvalidArgument("AES-XTS data that is not a multiple of 16 bytes, 16 bytes to 16 MiB"));
+        }
+        let done = self.run(|connection| ops::aes_xts(connection, key, direction, tweak, data));
+        done.inspect_err(|_| data.zeroize())
     }
 
     /// HMAC of a message of at most 1024 bytes with one of the HMAC facets; 32, 48 or 64 bytes.
@@ -313,6 +324,9 @@ impl Partition {
         Ok(connection)
     }
 }
+
+/// Longest data unit of the device (wire 6.4), and of SP 800-38E.
+const XTS_MAX: usize = 16 << 20;
 
 /// The fast path takes no empty data (wire 6.5).
 fn something(data: &mut [u8]) -> Result<&mut [u8]> {

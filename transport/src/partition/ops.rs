@@ -142,6 +142,17 @@ pub(super) fn gcm_decrypt(
     Ok(())
 }
 
+/// AES-256-XTS of one data unit, in place.
+pub(super) fn aes_xts(
+    connection: &Connection,
+    key: &HsmKey,
+    direction: Direction,
+    tweak: [u8; 16],
+    data: &mut [u8],
+) -> Result<()> {
+    connection.with_xts_keys(key, |data_key, tweak_key| connection.xts(data_key, tweak_key, direction, tweak, data))
+}
+
 pub(super) fn hmac(connection: &Connection, key: &HsmKey, facet: FacetKind, message: &[u8]) -> Result<Vec<u8>> {
     let len = match facet {
         FacetKind::HmacSha256 => 32,

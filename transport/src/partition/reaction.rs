@@ -83,11 +83,21 @@ pub(super) fn reaction(error: &Error) -> Reaction {
 /// semantics 6.3).
 const fn fast_path(result: u32, extended: u32) -> Reaction {
     match (result, extended) {
-        // The device: no such key, or not ours.
-        (2, 1..=4) => Reaction::Reload,
+        // The device: no such key, not ours, or one of another kind that has its place now.
+        (2, 1..=4) | (XTS, 1..=4 | 7..=10 | 14 | 15) => Reaction::Reload,
         // The driver: session or application of another handle, or none.
         (0, 107..=110) => Reaction::Recover,
         _ => Reaction::GiveUp,
+    }
+}
+
+/// Which of the two keys of AES-XTS, data key and tweak key, the device does not know any more; both, where it does not
+/// say (wire B.3, table X).
+pub(super) fn lost_xts_keys(error: &Error) -> (bool, bool) {
+    match error {
+        Error::Channel(ChannelError::FastPath { result: XTS, extended: 1 | 7 | 9 | 14 }) => (true, false),
+        Error::Channel(ChannelError::FastPath { result: XTS, extended: 2 | 8 | 10 | 15 }) => (false, true),
+        _ => (true, true),
     }
 }
 
@@ -158,6 +168,8 @@ const RESTARTS: u32 = 8;
 const RESTART_LIMIT: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The fast path's status of a refused AES-XTS call.
+const XTS: u32 = 1;
 
 #[cfg(test)]
 mod tests {

@@ -21,3 +21,4 @@ mod rig;
 mod symmetric;
 mod vectors;
 mod wrapped;
+mod xts;

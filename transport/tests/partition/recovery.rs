@@ -201,6 +201,7 @@ struct Work {
     agreeing: [(HsmKey, Vec<u8>); 2],
     secret: HsmKey,
     encrypted: ([u8; 40], [u8; 16]),
+    disk: (HsmKey, [u8; 48]),
     tag: Vec<u8>,
     sealed: Vec<u8>,
 }
@@ -214,7 +215,11 @@ impl Work {
         let secret = partition.generate_secret(32, &[FacetKind::AesGcm, FacetKind::HmacSha256]).unwrap();
         let mut data = [9; 40];
         let tag = partition.aes_gcm_encrypt(&secret, &[1; 12], b"aad", &mut data).unwrap();
+        let disk = partition.generate_secret(32, &[FacetKind::AesXts, FacetKind::AesXtsTweak]).unwrap();
+        let mut unit = [9; 48];
+        partition.aes_xts(&disk, Direction::Encrypt, [1; 16], &mut unit).unwrap();
         Self {
+            disk: (disk, unit),
             signer: partition.generate_ec(Curve::P384, FacetKind::EcSign).unwrap(),
             rsa: partition.import(&ImportValue::Rsa(&rsa_key(2048).0), &[FacetKind::RsaSign]).unwrap(),
             operand: bytes(&case["y"]),
@@ -243,6 +248,12 @@ impl Work {
         assert_eq!((data, tag), self.encrypted);
         partition.aes_gcm_decrypt(&self.secret, &[1; 12], b"aad", &mut data, &tag)?;
         assert_eq!(data, [9; 40]);
+
+        let mut unit = [9; 48];
+        partition.aes_xts(&self.disk.0, Direction::Encrypt, [1; 16], &mut unit)?;
+        assert_eq!(unit, self.disk.1);
+        partition.aes_xts(&self.disk.0, Direction::Decrypt, [1; 16], &mut unit)?;
+        assert_eq!(unit, [9; 48]);
 
         let imported = partition.import(&ImportValue::Aes(&[0x42; 32]), &[FacetKind::AesCbc])?;
         let mut data = [0x5C; 2400];
@@ -284,5 +295,5 @@ impl Work {
 /// All commands that the device was given.
 fn commands(rig: &Rig) -> u64 {
     let faults = rig.emulator.faults();
-    (1000..1128).map(|opcode| faults.commands(Opcode(opcode))).sum::<u64>() + faults.gcm_calls()
+    (1000..1128).map(|opcode| faults.commands(Opcode(opcode))).sum::<u64>() + faults.gcm_calls() + faults.xts_calls()
 }
