@@ -12,9 +12,9 @@ use zeroize::Zeroizing;
 use crate::aes::{self, BLOCK};
 use crate::aes_cbc::Chain;
 use crate::aes_ecb::Ecb;
-use crate::ck::{KeyType, MechanismType};
+use crate::ck::MechanismType;
 use crate::error::{Code, Result};
-use crate::key::{KeyRequest, Origin};
+use crate::key::Origin;
 use crate::params::{Params, Shape};
 use crate::residency::Home;
 use crate::secret;
@@ -47,8 +47,10 @@ fn derive(from: &Derivation<'_>) -> Result<Derived> {
     if data.is_empty() || !data.len().is_multiple_of(BLOCK) {
         return Err(Code::MechanismParamInvalid.because(format_args!("{} bytes of data fill no blocks", data.len())));
     }
-    let key_type = from.request.key_type.unwrap_or(KeyType::GENERIC_SECRET);
-    let len = derived_len(key_type, from.request, data.len())?;
+    let (key_type, len) = secret::derived(from.request, Some(data.len()), usize::MAX)?;
+    if len > data.len() {
+        return Err(Code::DataLenRange.because(format_args!("{} bytes of data make no key of {len}", data.len())));
+    }
     Home::Clear("its value is a ciphertext, which leaves the HSM").under(from.request.policy)?;
     // No block depends on one that comes later, so only those that are wanted are encrypted.
     let mut value = Zeroizing::new(data[..len.next_multiple_of(BLOCK)].to_vec());
@@ -60,30 +62,14 @@ fn derive(from: &Derivation<'_>) -> Result<Derived> {
     Ok(Derived::Key(secret::clear(value, key_type, Origin::Library)))
 }
 
-/// The rules of 6.20.6, which this mechanism shares: a key type of variable length without `CKA_VALUE_LEN` takes all there
-/// is, AES must be told.
-fn derived_len(key_type: KeyType, request: &KeyRequest, available: usize) -> Result<usize> {
-    if key_type != KeyType::AES && !secret::GENERIC.contains(&key_type) {
-        return Err(Code::TemplateInconsistent.because(format_args!("{key_type:?} cannot be derived")));
-    }
-    let len = match request.value_len {
-        Some(len) => len,
-        None if key_type == KeyType::AES => return Err(Code::TemplateIncomplete.because("CKA_VALUE_LEN is missing")),
-        None => available,
-    };
-    secret::check_len(key_type, len)?;
-    if len > available {
-        return Err(Code::DataLenRange.because(format_args!("{available} bytes make no key of {len}")));
-    }
-    Ok(len)
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::key::{Key, Material, NewKey, Policy, Residency, Value};
+    use crate::ck::KeyType;
+    use crate::error::Result;
+    use crate::key::{Key, KeyRequest, Material, NewKey, Policy, Residency, Value};
     use crate::table::row;
 
     fn hex(text: &str) -> Vec<u8> {

@@ -3,6 +3,7 @@
 //! | Key | In the HSM with these facets | Outside (sealed; strict policy refuses) |
 //! |---|---|---|
 //! | AES, not extractable | CBC; 32 bytes: GCM too, approved with `CKA_AZIHSM_DEVICE_IV` and, made there, also without; cut to what `CKA_ALLOWED_MECHANISMS` names | |
+//! | AES-XTS, 64 bytes, not extractable | data key, tweak key | 32 bytes |
 //! | generic and HMAC, generated, not extractable, for signing, not for deriving, a device length | the HMACs that fit | else |
 //! | generic and HMAC, imported | | always: the device imports none |
 //! | EC, not extractable | sign, derive; both only when imported or library-made | |
@@ -52,6 +53,12 @@ pub fn secret(key_type: KeyType, len: usize, request: &KeyRequest, birth: Birth)
     }
     if key_type == KeyType::AES {
         return Home::Hsm(aes_facets(len, request));
+    }
+    if key_type == KeyType::AES_XTS {
+        return match len {
+            64 => Home::Hsm(vec![FacetKind::AesXts, FacetKind::AesXtsTweak]),
+            _ => Home::Clear("the HSM has AES-XTS with keys of 64 bytes only"),
+        };
     }
     if birth == Birth::Imported {
         return Home::Clear("the HSM imports no generic or HMAC secrets");
@@ -235,6 +242,11 @@ mod tests {
         assert_eq!(home(16, &only_gcm), Some(vec![AesCbc]));
         assert_eq!(with_lazy(vec![AesCbc, AesGcm]), [AesCbc, AesGcm, AesGcmApproved]);
         assert_eq!(with_lazy(vec![AesCbc]), [AesCbc]);
+        for birth in [Birth::Generated, Birth::Imported] {
+            let home = |len, words| facets(secret(KeyType::AES_XTS, len, &request(words), birth));
+            assert_eq!(home(64, ""), Some(vec![FacetKind::AesXts, FacetKind::AesXtsTweak]));
+            assert_eq!((home(32, ""), home(64, "extractable")), (None, None));
+        }
         let imported = secret(KeyType::AES, 32, &request(""), Birth::Imported);
         assert_eq!(facets(imported), Some(vec![AesCbc, AesGcm]));
     }

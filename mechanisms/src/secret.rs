@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use subtle::ConstantTimeEq;
 use transport::partition::{ImportValue, Partition};
 use zeroize::Zeroizing;
 
@@ -58,12 +59,15 @@ pub(crate) fn generate(key_type: KeyType, request: &KeyRequest, partition: &Arc<
     check_len(key_type, len)?;
     match residency::secret(key_type, len, request, Birth::Generated).under(request.policy)? {
         Home::Hsm(facets) => {
-            let key = partition.generate_secret(len, &residency::with_lazy(facets))?;
+            // An AES-XTS key is two device keys.
+            let each = if key_type == KeyType::AES_XTS { len / 2 } else { len };
+            let key = partition.generate_secret(each, &residency::with_lazy(facets))?;
             Ok(in_hsm(key, partition, key_type, Some(len), Origin::Device))
         }
         Home::Clear(_) => {
             let mut value = Zeroizing::new(vec![0; len]);
             random::fill(&mut value)?;
+            check_halves(key_type, &value)?;
             Ok(clear(value, key_type, Origin::Library))
         }
     }
@@ -76,17 +80,19 @@ pub(crate) fn import(
     partition: Option<&Arc<Partition>>,
 ) -> Result<NewKey> {
     let key_type = request.key_type.unwrap_or(KeyType::GENERIC_SECRET);
-    if key_type != KeyType::AES && !GENERIC.contains(&key_type) {
+    if !matches!(key_type, KeyType::AES | KeyType::AES_XTS) && !GENERIC.contains(&key_type) {
         return Err(Code::TemplateInconsistent.because(format_args!("{key_type:?} is no secret key")));
     }
     check_len(key_type, value.len())?;
+    check_halves(key_type, &value)?;
     if request.value_len.is_some_and(|len| len != value.len()) {
         return Err(Code::TemplateInconsistent.because("CKA_VALUE_LEN is not the length of CKA_VALUE"));
     }
     match residency::secret(key_type, value.len(), request, Birth::Imported).under(request.policy)? {
         Home::Hsm(facets) => match entry(request, partition)? {
             Some(partition) => {
-                let key = partition.import(&ImportValue::Aes(&value), &facets)?;
+                let import = if key_type == KeyType::AES_XTS { ImportValue::AesXts } else { ImportValue::Aes };
+                let key = partition.import(&import(&value), &facets)?;
                 Ok(in_hsm(key, partition, key_type, Some(value.len()), Origin::Imported))
             }
             None => Ok(clear(value, key_type, Origin::Imported)),
@@ -110,8 +116,22 @@ pub(crate) fn entry<'a>(
 
 /// `CKR_ATTRIBUTE_VALUE_INVALID` for a length that the key type has not.
 pub(crate) fn check_len(key_type: KeyType, len: usize) -> Result<()> {
-    let good = if key_type == KeyType::AES { matches!(len, 16 | 24 | 32) } else { (1..=MAX_LEN).contains(&len) };
+    let good = match key_type {
+        KeyType::AES => matches!(len, 16 | 24 | 32),
+        KeyType::AES_XTS => matches!(len, 32 | 64),
+        _ => (1..=MAX_LEN).contains(&len),
+    };
     if good { Ok(()) } else { Err(Code::AttributeValueInvalid.because(format_args!("{key_type:?} of {len} bytes"))) }
+}
+
+/// `CKR_ATTRIBUTE_VALUE_INVALID` for an AES-XTS key whose halves are equal: then the tweak protects nothing (Rogaway 2004;
+/// FIPS 140-3 IG C.I).
+fn check_halves(key_type: KeyType, value: &[u8]) -> Result<()> {
+    let (data_key, tweak_key) = value.split_at(value.len() / 2);
+    if key_type == KeyType::AES_XTS && bool::from(data_key.ct_eq(tweak_key)) {
+        return Err(Code::AttributeValueInvalid.because("the two halves of an AES-XTS key are to differ"));
+    }
+    Ok(())
 }
 
 /// The type and length of a secret that is derived in the library out of at most `most` bytes. Where the template names no
@@ -221,6 +241,11 @@ mod tests {
     #[test]
     fn refuses_bad_lengths_types_and_policies() {
         assert_eq!(take(KeyType::AES, &[1; 17], extractable()).unwrap_err(), Code::AttributeValueInvalid);
+        assert_eq!(take(KeyType::AES_XTS, &[1; 32], extractable()).unwrap_err(), Code::AttributeValueInvalid);
+        assert_eq!(take(KeyType::AES_XTS, &[1; 64], extractable()).unwrap_err(), Code::AttributeValueInvalid);
+        let halves: Vec<u8> = (0..48).collect();
+        assert_eq!(take(KeyType::AES_XTS, &halves, extractable()).unwrap_err(), Code::AttributeValueInvalid);
+        assert!(take(KeyType::AES_XTS, &halves[..32], extractable()).is_ok());
         assert_eq!(take(KeyType::GENERIC_SECRET, &[], extractable()).unwrap_err(), Code::AttributeValueInvalid);
         assert_eq!(take(KeyType::RSA, &[1; 16], extractable()).unwrap_err(), Code::TemplateInconsistent);
         let wrong = KeyRequest { value_len: Some(15), ..extractable() };

@@ -210,3 +210,70 @@ fn a_key_made_without_cbc_can_do_gcm_only() {
     }
     assert_eq!(sign(MechanismType::AES_CMAC, &Params::None, &gcm, b"x").unwrap_err(), Code::KeyFunctionNotPermitted);
 }
+
+fn xts_request(words: &str) -> KeyRequest {
+    KeyRequest { key_type: Some(KeyType::AES_XTS), policy: Policy::Strict, ..asking(words) }
+}
+
+/// What the emulator computes with AWS-LC against the other engine of clear keys.
+#[test]
+fn xts_agrees_with_clear_keys() {
+    on_both(|hsm| {
+        let value = bytes(64);
+        let inside = key(&hsm.import(secret(&value), &xts_request("decrypt")).unwrap());
+        assert!(matches!(inside.material, Material::Hsm(..)));
+        let outside = clear_secret(KeyType::AES_XTS, &value);
+        let row = table::row(MechanismType::AES_XTS).unwrap();
+        for tweak in [[0; 16], [0xff; 16]] {
+            let params = Params::Iv16(tweak);
+            for len in (16..=64).chain(1008..=1040).chain(4080..=4112) {
+                let message = bytes(len);
+                let expected = encrypt(MechanismType::AES_XTS, &params, &outside, &message).unwrap();
+                assert_eq!(decrypt(MechanismType::AES_XTS, &params, &outside, &expected).unwrap(), message);
+                if len % 16 != 0 {
+                    let refused = encrypt(MechanismType::AES_XTS, &params, &inside, &message).unwrap_err();
+                    assert_eq!(refused, Code::DataLenRange);
+                    let refused = decrypt(MechanismType::AES_XTS, &params, &inside, &message).unwrap_err();
+                    assert_eq!(refused, Code::EncryptedDataLenRange);
+                    continue;
+                }
+                assert_eq!(encrypt(MechanismType::AES_XTS, &params, &inside, &message).unwrap(), expected);
+                assert_eq!(in_parts(row.encrypt, &params, &inside, &message).unwrap(), expected);
+                assert_eq!(decrypt(MechanismType::AES_XTS, &params, &inside, &expected).unwrap(), message);
+                assert_eq!(in_parts(row.decrypt, &params, &inside, &expected).unwrap(), message);
+            }
+        }
+    });
+}
+
+#[test]
+fn xts_keys_are_made_where_they_can_be() {
+    on_both(|hsm| {
+        let generate = |request: &KeyRequest| hsm.generate(MechanismType::AES_XTS_KEY_GEN, request);
+        let len = |len, request: KeyRequest| KeyRequest { value_len: Some(len), ..request };
+        let standard = |words| KeyRequest { policy: Policy::Standard, ..xts_request(words) };
+        let made = generate(&len(64, xts_request("decrypt"))).unwrap();
+        assert_eq!((made.residency, made.value_len), (Residency::Hsm, Some(64)));
+        for request in [len(32, standard("decrypt")), len(64, standard("decrypt extractable"))] {
+            let made = generate(&request).unwrap();
+            assert_eq!(made.residency, Residency::Sealed);
+            let strict = KeyRequest { policy: Policy::Strict, ..request };
+            assert_eq!(generate(&strict).unwrap_err(), Code::TemplateInconsistent);
+        }
+        for bad in [0, 16, 24, 48, 65, 128] {
+            assert_eq!(generate(&len(bad, standard("decrypt"))).unwrap_err(), Code::AttributeValueInvalid);
+        }
+        assert_eq!(generate(&standard("decrypt")).unwrap_err(), Code::TemplateIncomplete);
+        let aes = KeyRequest { key_type: Some(KeyType::AES), ..len(32, standard("decrypt")) };
+        assert_eq!(generate(&aes).unwrap_err(), Code::TemplateInconsistent);
+
+        let (key, params) = (key(&made), Params::Iv16([1; 16]));
+        let cipher = encrypt(MechanismType::AES_XTS, &params, &key, &[5; 512]).unwrap();
+        assert_eq!(decrypt(MechanismType::AES_XTS, &params, &key, &cipher).unwrap(), [5; 512]);
+        assert_ne!(encrypt(MechanismType::AES_XTS, &Params::Iv16([2; 16]), &key, &[5; 512]).unwrap(), cipher);
+        let twins = hsm.import(secret(&[7; 64]), &xts_request("decrypt"));
+        assert_eq!(twins.unwrap_err(), Code::AttributeValueInvalid);
+        let row = table::row(MechanismType::AES_CBC).unwrap();
+        assert_eq!(row.accepts(&key).unwrap_err(), Code::KeyTypeInconsistent);
+    });
+}
