@@ -367,6 +367,8 @@ mod tests {
                 | cryptoki_sys::CKF_DECRYPT
                 | cryptoki_sys::CKF_WRAP
                 | cryptoki_sys::CKF_UNWRAP
+                | cryptoki_sys::CKF_ENCAPSULATE
+                | cryptoki_sys::CKF_DECAPSULATE
                 | MESSAGES
         );
         assert_eq!(flags(MechanismType::AES_KEY_GEN), cryptoki_sys::CKF_HW | cryptoki_sys::CKF_GENERATE);

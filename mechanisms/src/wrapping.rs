@@ -92,7 +92,7 @@ fn of_key(error: Error) -> Error {
 }
 
 /// The codes of `C_UnwrapKey` (5.18.4).
-fn of_wrapped(error: Error) -> Error {
+pub(crate) fn of_wrapped(error: Error) -> Error {
     match error.code() {
         Code::EncryptedDataInvalid => recoded(Code::WrappedKeyInvalid, &error),
         Code::EncryptedDataLenRange => recoded(Code::WrappedKeyLenRange, &error),

@@ -9,7 +9,7 @@ use mechanisms::ck::{KeyType, MechanismType, ObjectClass};
 use mechanisms::error::{Code, Result};
 use mechanisms::key::{Key, KeyRequest, Material, NewKey, Origin, Policy, PublicKey, Residency, Value};
 use mechanisms::params::Params;
-use mechanisms::table::{self, CipherInit, Row};
+use mechanisms::table::{self, CipherInit, Derivation, Row};
 use mechanisms::{ec, rsa as ours};
 use transport::emulator::Kind;
 use transport::partition::Curve;
@@ -357,6 +357,62 @@ fn signatures_give_their_data_back() {
         let decrypter = pair(hsm, "decrypt");
         let refused = run(|row| row.sign_recover, MechanismType::RSA_PKCS, &Params::None, &key(&decrypter), b"x");
         assert_eq!(refused.unwrap_err(), Code::KeyFunctionNotPermitted);
+    });
+}
+
+#[test]
+fn secrets_are_encapsulated_for_both_sides() {
+    on_both(|hsm| {
+        for words in ["decrypt", "decrypt extractable"] {
+            let pair = pair(hsm, words);
+            for (kind, params, longest) in
+                [(MechanismType::RSA_PKCS, Params::None, 245), (MechanismType::RSA_PKCS_OAEP, oaep(), 190)]
+            {
+                let row = table::row(kind).unwrap();
+                let encapsulate = |base: &Key, request: &KeyRequest| {
+                    let (params, partition) = (&params, Some(&hsm.partition));
+                    (row.encapsulate.unwrap().run)(&Derivation { params, base, others: &[], request, partition })
+                };
+                let decapsulate = |ciphertext: &[u8], request: &KeyRequest| {
+                    let (params, base, partition) = (&params, &key(&pair), Some(&hsm.partition));
+                    let from = Derivation { params, base, others: &[], request, partition };
+                    row.decapsulate.unwrap()(&from, ciphertext)
+                };
+                let len = (row.encapsulate.unwrap().ciphertext_len)(&params, &public(&pair)).unwrap();
+                for words in ["decrypt", "decrypt extractable"] {
+                    let request = KeyRequest { value_len: Some(32), ..aes(words) };
+                    let made = encapsulate(&public(&pair), &request).unwrap();
+                    assert_eq!((made.ciphertext.len(), made.key.origin), (len, Origin::Library));
+                    let other = decapsulate(&made.ciphertext, &request).unwrap();
+                    assert_eq!((other.residency, other.value_len), (made.key.residency, Some(32)));
+                    let iv = Params::Iv16([9; 16]);
+                    let ciphertext = encrypt(MechanismType::AES_CBC_PAD, &iv, &key(&made.key), b"message").unwrap();
+                    let plain = decrypt(MechanismType::AES_CBC_PAD, &iv, &key(&other), &ciphertext).unwrap();
+                    assert_eq!(plain, b"message");
+                    let wrong = KeyRequest { value_len: Some(16), ..request.clone() };
+                    assert_eq!(decapsulate(&made.ciphertext, &wrong).unwrap_err(), Code::WrappedKeyInvalid);
+                    // A bad ciphertext has a wrong length, as a good one of another key would; one in 246 has the right.
+                    let outcomes = [3, 5, 7].map(|factor| {
+                        decapsulate(&multiplied(&pair, &made.ciphertext, factor), &request)
+                            .map_err(|error| error.code())
+                    });
+                    assert!(outcomes.iter().any(|outcome| matches!(outcome, Err(Code::WrappedKeyInvalid))));
+                    assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(_) | Err(Code::WrappedKeyInvalid))));
+                    assert_eq!(decapsulate(&[1; 255], &request).unwrap_err(), Code::WrappedKeyLenRange);
+                }
+                let generic = KeyRequest {
+                    key_type: Some(KeyType::GENERIC_SECRET),
+                    value_len: Some(longest),
+                    ..aes("sign extractable")
+                };
+                let made = encapsulate(&public(&pair), &generic).unwrap();
+                assert_eq!(decapsulate(&made.ciphertext, &generic).unwrap().value_len, Some(longest));
+                let long = KeyRequest { value_len: Some(longest + 1), ..generic };
+                assert_eq!(encapsulate(&public(&pair), &long).unwrap_err(), Code::KeySizeRange);
+                assert_eq!(encapsulate(&public(&pair), &aes("decrypt")).unwrap_err(), Code::TemplateIncomplete);
+                assert_eq!(encapsulate(&key(&pair), &long).unwrap_err(), Code::KeyTypeInconsistent);
+            }
+        }
     });
 }
 

@@ -7,6 +7,7 @@
 //! | `signing` | sign, verify, and both with recovery |
 //! | `cipher` | encrypt, decrypt, wrap, unwrap |
 //! | `pkcs1`, `pss`, `oaep`, `raw` | the paddings as rows |
+//! | `encapsulate` | encapsulation with these paddings |
 //! | `aes_wrap` | RSA-AES key wrap, and the native import of the device |
 //! | `keys`, `weak` | generation, import, encodings; which keys are refused |
 //!
@@ -14,6 +15,7 @@
 
 pub(crate) mod aes_wrap;
 mod cipher;
+mod encapsulate;
 mod engine;
 pub(crate) mod keys;
 pub(crate) mod oaep;

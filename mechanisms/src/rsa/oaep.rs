@@ -4,13 +4,13 @@ use zeroize::Zeroizing;
 
 use super::cipher::{self, Pad, Unpad};
 use super::engine::PublicRsa;
-use super::row;
+use super::{encapsulate, row};
 use crate::ck::{MechanismType, ObjectClass};
 use crate::digest::Hash;
 use crate::error::{Code, Result};
 use crate::padding::oaep::Scheme;
 use crate::params::{Params, Shape};
-use crate::table::Row;
+use crate::table::{Encapsulate, Row};
 
 /// PKCS#11 v3.2, 6.1.8.
 pub(crate) const ROWS: &[Row] = &[Row {
@@ -20,6 +20,14 @@ pub(crate) const ROWS: &[Row] = &[Row {
     wrap: Some(|params, key| cipher::wrap(key, parse(params)?)),
     unwrap: Some(|params, key| cipher::unwrap(key, |_| parse(params))),
     wraps: &[ObjectClass::SECRET_KEY],
+    encapsulate: Some(Encapsulate {
+        ciphertext_len: |params, public| {
+            parse(params)?;
+            encapsulate::ciphertext_len(public)
+        },
+        run: |from| encapsulate::encapsulate(from, &parse(from.params)?),
+    }),
+    decapsulate: Some(|from, ciphertext| encapsulate::decapsulate(from, ciphertext, |_| parse(from.params))),
     ..row(MechanismType::RSA_PKCS_OAEP, "6.1.8")
 }];
 

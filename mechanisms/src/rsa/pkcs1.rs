@@ -5,13 +5,13 @@ use zeroize::Zeroizing;
 
 use super::cipher::{self, Pad, Unpad};
 use super::engine::{PrivateRsa, PublicRsa};
-use super::row;
 use super::signing::{self, Recoverable, SignatureScheme};
+use super::{encapsulate, row};
 use crate::ck::{MechanismType, ObjectClass};
 use crate::digest::Hash;
 use crate::error::Result;
 use crate::padding::pkcs1v15;
-use crate::table::Row;
+use crate::table::{Encapsulate, Row};
 
 /// A row whose message is hashed.
 macro_rules! hashed {
@@ -36,6 +36,11 @@ pub(crate) const ROWS: &[Row] = &[
         wrap: Some(|_, key| cipher::wrap(key, Encryption)),
         unwrap: Some(|_, key| cipher::unwrap(key, Decryption::of)),
         wraps: &[ObjectClass::SECRET_KEY],
+        encapsulate: Some(Encapsulate {
+            ciphertext_len: |_, public| encapsulate::ciphertext_len(public),
+            run: |from| encapsulate::encapsulate(from, &Encryption),
+        }),
+        decapsulate: Some(|from, ciphertext| encapsulate::decapsulate(from, ciphertext, Decryption::of)),
         ..row(MechanismType::RSA_PKCS, "6.1.6")
     },
     hashed!(SHA1_RSA_PKCS, Sha1),
