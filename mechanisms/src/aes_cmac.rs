@@ -1,5 +1,5 @@
 //! AES-CMAC (NIST SP 800-38B, RFC 4493), whole and cut. Clear keys: AWS-LC's. In the HSM it is composed from the device's
-//! CBC: one command for the subkeys, one per 1024 bytes of message.
+//! CBC: one command per 1024 bytes of message, and one for the subkeys, once per key.
 
 use aws_lc_rs::cmac as engine;
 use subtle::ConstantTimeEq;
@@ -91,7 +91,7 @@ impl Cmac {
 /// SP 800-38B, 6.2: a whole last block is masked with the first subkey, a partial one ends in a bit and is masked with the
 /// second.
 fn composed(mut chain: CbcMac) -> Result<Zeroizing<[u8; BLOCK]>> {
-    let zero = chain.encrypt_block([0; BLOCK])?;
+    let zero = chain.zero_block()?;
     let mut mask = Zeroizing::new(double(&zero));
     let last = chain.last_len();
     if last != BLOCK {

@@ -8,6 +8,7 @@ use mechanisms::error::{Code, Result};
 use mechanisms::key::{Key, KeyRequest, Material, Policy, Residency};
 use mechanisms::params::Params;
 use mechanisms::table::{self, CipherInit};
+use transport::ddi::Opcode;
 use transport::emulator::Kind;
 use zeroize::Zeroizing;
 
@@ -98,6 +99,23 @@ fn cmac_agrees_with_clear_keys() {
             }
         }
     });
+}
+
+/// The subkeys are computed once per key: a short message is one command.
+#[test]
+fn a_warm_key_needs_one_command_per_message() {
+    let hsm = Hsm::new(Kind::Physical);
+    let (inside, _) = pair(&hsm, &[3; 32]);
+    sign(MechanismType::AES_CMAC, &Params::None, &inside, b"first").unwrap();
+    for (len, commands) in [(0, 1), (16, 1), (1024, 1), (1025, 2), (4096, 4)] {
+        let before = hsm.commands(Opcode::AES_ENCRYPT_DECRYPT);
+        sign(MechanismType::AES_CMAC, &Params::None, &inside, &bytes(len)).unwrap();
+        assert_eq!(hsm.commands(Opcode::AES_ENCRYPT_DECRYPT) - before, commands, "{len} bytes");
+        let (before, cipher) = (hsm.commands(Opcode::AES_ENCRYPT_DECRYPT), bytes(len / 16 * 16));
+        decrypt(MechanismType::AES_ECB, &Params::None, &inside, &cipher).unwrap();
+        let expected = cipher.len().div_ceil(1024) as u64;
+        assert_eq!(hsm.commands(Opcode::AES_ENCRYPT_DECRYPT) - before, expected, "ECB decryption in chains");
+    }
 }
 
 const WRAPPING: [(MechanismType, Params); 7] = [

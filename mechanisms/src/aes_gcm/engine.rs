@@ -8,7 +8,7 @@ use ghash::universal_hash::UniversalHash;
 use subtle::ConstantTimeEq;
 use transport::channel::Direction;
 use transport::partition::{FacetKind, HsmKey, Partition};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::aes::BLOCK;
 use crate::aes_cbc::Chain;
@@ -72,9 +72,7 @@ struct Composed<'a> {
 
 impl<'a> Composed<'a> {
     fn new(chain: &'a Chain, iv: &[u8]) -> Result<Self> {
-        let mut h = encrypt_block(chain, [0; BLOCK])?;
-        let hash = GHash::new(&h.into());
-        h.zeroize();
+        let hash = GHash::new(&(*chain.zero_block()?).into());
         let mut j0 = [0; BLOCK];
         if iv.len() == 12 {
             j0[..12].copy_from_slice(iv);

@@ -14,6 +14,7 @@ use mechanisms::key::{Key, KeyRequest, Material, NewKey, Value};
 use mechanisms::params::Params;
 use mechanisms::table::{self, Derivation, Derived};
 use parking_lot::Mutex;
+use transport::ddi::Opcode;
 use transport::emulator::{Config, Emulator, Kind, Options};
 use transport::partition::{Durable, Partition, PartitionBlobs, PartitionSecrets};
 use zeroize::Zeroizing;
@@ -41,6 +42,7 @@ impl Durable for Memory {
 /// A provisioned emulated partition, and the folder that it lives in.
 pub(crate) struct Hsm {
     pub(crate) partition: Arc<Partition>,
+    emulator: Arc<Emulator>,
     _folder: tempfile::TempDir,
 }
 
@@ -60,9 +62,15 @@ impl Hsm {
             bk3: Zeroizing::new([3; 48]),
             pota: Zeroizing::new([4; 48]),
         };
-        let partition = Arc::new(Partition::new(Emulator::open(config).unwrap(), secrets, Arc::<Memory>::default()));
+        let emulator = Emulator::open(config).unwrap();
+        let partition = Arc::new(Partition::new(emulator.clone(), secrets, Arc::<Memory>::default()));
         partition.connect().unwrap();
-        Self { partition, _folder: folder }
+        Self { partition, emulator, _folder: folder }
+    }
+
+    /// How many commands of this opcode the device has been given.
+    pub(crate) fn commands(&self, opcode: Opcode) -> u64 {
+        self.emulator.faults().commands(opcode)
     }
 
     pub(crate) fn generate(&self, kind: MechanismType, request: &KeyRequest) -> Result<NewKey> {
