@@ -48,12 +48,17 @@ impl Sandbox {
         }
     }
 
-    /// Empty state for the module under test, and `devices` fake devices that it is told to use.
-    pub fn on_devices(dialect: Dialect, devices: u32) -> Self {
+    /// Empty state for the module under test, and its own emulator whatever this run is about.
+    pub fn emulated() -> Self {
         let folder = tempfile::Builder::new().prefix("azihsm-").tempdir().expect("a temporary folder");
         let module = Module::under_test();
         let environment = module.prepare(folder.path());
-        Self { folder, module, environment, driver: None, user: None }.plugged(dialect, devices)
+        Self { folder, module, environment, driver: None, user: None }
+    }
+
+    /// Empty state for the module under test, and `devices` fake devices that it is told to use.
+    pub fn on_devices(dialect: Dialect, devices: u32) -> Self {
+        Self::emulated().plugged(dialect, devices)
     }
 
     fn plugged(mut self, dialect: Dialect, devices: u32) -> Self {

@@ -1,6 +1,6 @@
 //! One of two processes on one token: does what standard input says, one line of answer per line of command.
 //!
-//! `find LABEL`, `key LABEL`, `data LABEL TEXT`, `value LABEL`, `rename OLD NEW`, `destroy LABEL`, `pair LABEL`,
+//! `find LABEL`, `key LABEL`, `import LABEL`, `gcm LABEL TEXT`, `data LABEL TEXT`, `value LABEL`, `rename OLD NEW`, `destroy LABEL`, `pair LABEL`,
 //! `point LABEL`, `sign LABEL TEXT`, `encrypt LABEL TEXT`, `decrypt LABEL HEX`, `hold LABEL`, `use`, `logout`, `login PIN`,
 //! `pin OLD NEW`. The answer is `ok ...`, or `error` and the library's return value as the `cryptoki` crate names it.
 #![allow(clippy::print_stdout, reason = "its answers are what it is for")]
@@ -10,7 +10,8 @@ use std::io::{BufRead, Write};
 use conformance::Token;
 use cryptoki::error::Error;
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::mechanism::aead::GcmParams;
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
 
@@ -44,6 +45,18 @@ fn answer(session: &Session, held: &mut Option<ObjectHandle>, words: &[&str]) ->
         ["key", label] => {
             let usage = [Attribute::ValueLen(32.into()), Attribute::Encrypt(true), Attribute::Decrypt(true)];
             session.generate_key(&Mechanism::AesKeyGen, &[kept(label), usage.to_vec()].concat())?;
+        }
+        ["import", label] => {
+            let kind = [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::AES)];
+            let usage = [Attribute::Value(vec![7; 32]), Attribute::Encrypt(true), Attribute::Decrypt(true)];
+            session.create_object(&[kept(label), kind.to_vec(), usage.to_vec()].concat())?;
+        }
+        ["gcm", label, message] => {
+            let key = one(label, ObjectClass::SECRET_KEY)?;
+            // Not a nonce to imitate: it is the same every time, so that two answers can be compared.
+            let mut iv = [7; 12];
+            let parameters = GcmParams::new(&mut iv, &[], 128.into())?;
+            text = to_hex(&session.encrypt(&Mechanism::AesGcm(parameters), key, message.as_bytes())?);
         }
         ["data", label, value] => {
             let data = [Attribute::Class(ObjectClass::DATA), Attribute::Value(value.into())];

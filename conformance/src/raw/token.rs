@@ -125,7 +125,20 @@ pub fn generate_pair(
 
 /// The one object of a class with an id.
 pub fn find(raw: &Raw, session: CK_SESSION_HANDLE, class: CK_OBJECT_CLASS, id: &[u8]) -> Result<CK_OBJECT_HANDLE> {
-    let mut template = Attributes::new().number(CKA_CLASS, class).bytes(CKA_ID, id);
+    find_by(raw, session, Attributes::new().number(CKA_CLASS, class).bytes(CKA_ID, id))
+}
+
+/// The one object of a class with a label.
+pub fn find_labelled(
+    raw: &Raw,
+    session: CK_SESSION_HANDLE,
+    class: CK_OBJECT_CLASS,
+    label: &[u8],
+) -> Result<CK_OBJECT_HANDLE> {
+    find_by(raw, session, Attributes::new().number(CKA_CLASS, class).bytes(CKA_LABEL, label))
+}
+
+fn find_by(raw: &Raw, session: CK_SESSION_HANDLE, mut template: Attributes) -> Result<CK_OBJECT_HANDLE> {
     let mut list = template.list();
     let (mut found, mut count) = ([0; 2], 0);
     ok!(raw, C_FindObjectsInit, session, list.as_mut_ptr(), length(&list));
