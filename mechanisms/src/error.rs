@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use transport::ddi::Status;
+
 /// What fallible functions here and above return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -184,8 +186,17 @@ impl From<transport::Error> for Error {
             E::TagMismatch => Code::EncryptedDataInvalid,
             E::WrappedKeyRejected => Code::WrappedKeyInvalid,
             E::SessionsExhausted => Code::SessionCount,
+            E::Device { status, .. } if FULL.contains(status) => Code::DeviceMemory,
             _ => Code::DeviceError,
         };
         code.because(error)
     }
 }
+
+/// The key tables of the device are full, and nothing of ours is in them that could make room.
+const FULL: [Status; 4] = [
+    Status::NOT_ENOUGH_SPACE,
+    Status::DEFRAGMENTATION_NEEDED,
+    Status::REACHED_MAX_KEYS,
+    Status::REACHED_MAX_AES_BULK_KEYS,
+];
