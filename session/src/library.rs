@@ -58,7 +58,7 @@ impl Library {
     /// A library with the slots of a configuration, and no session.
     pub(crate) fn new(config: Config) -> Self {
         let slots = slot::configured(&config);
-        let (sessions, state_key, ending) = (SessionMap::default(), StateKey::default(), Arc::default());
+        let (sessions, state_key, ending) = (SessionMap::new(config.policy), StateKey::default(), Arc::default());
         Self { config, slots, sessions, state_key, ivs: Arc::default(), ending }
     }
 

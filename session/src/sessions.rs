@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use mechanisms::key::Policy;
 use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::call::{SessionHandle, SlotId};
@@ -104,9 +105,15 @@ pub struct SessionMap {
     last: AtomicU64,
     open: RwLock<HashMap<u64, Arc<Session>>>,
     shelves: RwLock<Vec<(SlotId, Arc<Shelf>)>>,
+    policy: Policy,
 }
 
 impl SessionMap {
+    /// No session yet.
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self { policy, ..Self::default() }
+    }
+
     /// The session; `CKR_SESSION_HANDLE_INVALID` where there is none.
     pub fn get(&self, session: SessionHandle) -> Result<Arc<Session>> {
         self.open.read().get(&session.0).cloned().ok_or_else(|| Code::SessionHandleInvalid.into())
@@ -187,7 +194,7 @@ impl SessionMap {
         }
         let mut shelves = self.shelves.write();
         find(&shelves).unwrap_or_else(|| {
-            let new = Arc::<Shelf>::default();
+            let new = Arc::new(Shelf::new(self.policy));
             shelves.push((slot, new.clone()));
             new
         })

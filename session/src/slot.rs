@@ -283,7 +283,7 @@ fn token(config: &Config, folder: PathBuf, open: Opener) -> Arc<Token> {
     Arc::new(Token::new(Store::new(folder, config.durability), config.pin, wait, open))
 }
 
-fn allowed(row: &Row, policy: Policy) -> bool {
+pub(crate) fn allowed(row: &Row, policy: Policy) -> bool {
     policy == Policy::Standard || row.is_strict()
 }
 

@@ -4,7 +4,7 @@
 //! One file per topic: `surface` (symbols, lists, header, needed libraries), `nulls`, `lengths` (output lengths, unaligned
 //! memory, absurd counts), `arguments` (of `C_Initialize`, mechanism parameters, templates), `uninitialised`, `handles`,
 //! `processes` (fork, unload, threads), `waiting` (for slot events), `dual`, `state`, `recover` and `verify_signature` (the
-//! functions that no binding has), `attack` (what once broke it), `environment` (configuration and store). `listed`
+//! functions that no binding has), `profiles` (and what else is built in), `attack` (what once broke it), `environment` (configuration and store). `listed`
 //! holds what the standard lists as return values of each function; every assertion here asks for one exact value, and
 //! that it is on that list.
 //!
@@ -22,6 +22,7 @@ mod lengths;
 mod listed;
 mod nulls;
 mod processes;
+mod profiles;
 mod recover;
 mod state;
 mod surface;

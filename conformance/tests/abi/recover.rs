@@ -67,7 +67,7 @@ alone! {
         let mac = mac_key(raw, session, false);
         answers!(CKR_KEY_TYPE_INCONSISTENT, raw, C_SignRecoverInit, session, &raw mut rsa, mac);
         answers!(CKR_KEY_HANDLE_INVALID, raw, C_SignRecoverInit, session, &raw mut rsa, 0);
-        let mut pair = |attribute| {
+        let pair = |attribute| {
             let public = rsa_public().flag(CKA_VERIFY_RECOVER, attribute == CKA_VERIFY_RECOVER);
             let private = Attributes::new()
                 .flag(CKA_SIGN, true)

@@ -5,18 +5,20 @@
 //! | Object | Seen by | What it is |
 //! |---|---|---|
 //! | public and private key "AZIHSM unwrapping key" | the user | the partition's own RSA key, that imports into the HSM are wrapped to |
+//! | `CKO_PROFILE` | all | the profiles that the token conforms to |
+//! | `CKO_MECHANISM` | all who ask for the class | one for each mechanism |
 
 use std::sync::Arc;
 
 use mechanisms::ck::{KeyType, MechanismType, ObjectClass};
-use mechanisms::key::PublicKey;
+use mechanisms::key::{Policy, PublicKey};
 
 use crate::attribute::AttributeType as A;
 use crate::attribute::family::Family;
 use crate::attribute::set::Attributes;
-use crate::object::birth;
 use crate::object::model::{Holding, Object};
 use crate::object::public;
+use crate::object::{birth, facts};
 use crate::token::Token;
 use crate::{Code, Result};
 
@@ -47,6 +49,11 @@ impl Builtin {
         Self { known, source: Source::Nothing }
     }
 
+    /// One that is no storage object (4.4), and has none of their attributes.
+    pub(crate) fn bare(known: Attributes) -> Self {
+        Self { known, source: Source::Nothing }
+    }
+
     /// Whether only the logged-in user sees it.
     pub(crate) fn is_private(&self) -> bool {
         self.known.flag(A::PRIVATE)
@@ -71,9 +78,12 @@ impl Builtin {
     }
 }
 
-/// The built-in objects of a slot, in the order of their handles.
-pub(crate) fn all() -> Vec<Builtin> {
-    vec![unwrapping_key(Family::RsaPublic), unwrapping_key(Family::RsaPrivate)]
+/// The built-in objects of a slot under `policy`, in the order of their handles.
+pub(crate) fn all(policy: Policy) -> Vec<Builtin> {
+    let mut all = vec![unwrapping_key(Family::RsaPublic), unwrapping_key(Family::RsaPrivate)];
+    all.extend(facts::profiles(policy));
+    all.extend(facts::mechanisms(policy));
+    all
 }
 
 /// A key vault wraps a key to the public one; `C_UnwrapKey` with the private one has the device take the key in, so that
@@ -145,7 +155,7 @@ mod tests {
 
     #[test]
     fn the_unwrapping_key_can_do_one_thing() {
-        for builtin in all().iter().filter(|builtin| !builtin.is_known()) {
+        for builtin in all(Policy::Strict).iter().filter(|builtin| !builtin.is_known()) {
             let known = &builtin.known;
             let uses = [A::ENCRYPT, A::DECRYPT, A::SIGN, A::VERIFY, A::DERIVE, A::WRAP, A::UNWRAP];
             assert_eq!(uses.iter().filter(|kind| known.flag(**kind)).count(), 1);

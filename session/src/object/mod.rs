@@ -15,6 +15,7 @@
 pub(crate) mod birth;
 pub(crate) mod builtin;
 pub(crate) mod change;
+mod facts;
 pub(crate) mod model;
 pub(crate) mod public;
 pub(crate) mod read;

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use mechanisms::key::Policy;
 use once_cell::sync::OnceCell;
 use parking_lot::{Mutex, RwLock};
 
@@ -48,6 +49,8 @@ pub(crate) struct Shelf {
     initialized: AtomicBool,
     session_objects: RwLock<SessionObjects>,
     builtins: OnceCell<Vec<Builtin>>,
+    /// Decides which built-in objects there are.
+    policy: Policy,
     opened: RwLock<Opened>,
 }
 
@@ -100,6 +103,11 @@ struct Known {
 }
 
 impl Shelf {
+    /// An empty one.
+    pub(crate) fn new(policy: Policy) -> Self {
+        Self { policy, ..Self::default() }
+    }
+
     /// Whether the slot's token is initialised; once it is, it stays so, and the store need not be asked again.
     pub(crate) fn has_token(&self, token: &Token) -> Result<bool> {
         if !self.initialized.load(Ordering::Relaxed) {
@@ -175,7 +183,7 @@ impl Shelf {
 
     /// The built-in objects, each with its place.
     pub(crate) fn builtins(&self) -> impl Iterator<Item = (Place, &Builtin)> {
-        let builtins = self.builtins.get_or_init(builtin::all);
+        let builtins = self.builtins.get_or_init(|| builtin::all(self.policy));
         builtins.iter().enumerate().map(|(at, builtin)| (Place::Builtin(at), builtin))
     }
 
