@@ -6,11 +6,12 @@ use transport::Error;
 use transport::channel::{Channel, ChannelError, Control, Device, DeviceInfo, Direction, GcmCall, GcmReply, XtsCall};
 use transport::ddi::Opcode;
 use transport::emulator::{Action, Emulator, Fault, Kind, Options};
-use transport::partition::{Curve, Durable, FacetKind, Hash, HsmKey, ImportValue, Partition, probe};
+use transport::partition::{Curve, Durable, FacetKind, Hash, HsmKey, ImportValue, Partition, WrappedClass, probe};
 
 use crate::oracle;
 use crate::rig::{Rig, secrets};
 use crate::vectors::{bytes, list, load, rsa_key};
+use crate::wrapped::wrap;
 
 const ACTIONS: [Action; 4] = [Action::Reset, Action::Migrate, Action::AbortBefore, Action::AbortAfter];
 
@@ -204,6 +205,8 @@ struct Work {
     disk: (HsmKey, [u8; 48]),
     tag: Vec<u8>,
     sealed: Vec<u8>,
+    /// Wrapped by somebody else to the unwrapping key that the partition had at first.
+    wrapped: Vec<u8>,
 }
 
 impl Work {
@@ -228,6 +231,7 @@ impl Work {
             encrypted: (data, tag),
             tag: partition.hmac(&secret, FacetKind::HmacSha256, b"message").unwrap(),
             sealed: partition.seal(b"context", b"value").unwrap(),
+            wrapped: wrap(&partition.unwrapping_key().unwrap(), Hash::Sha256, &[1; 32], &[0x43; 16], b""),
             secret,
         }
     }
@@ -260,6 +264,12 @@ impl Work {
         partition.aes_cbc(&imported, Direction::Encrypt, &mut [1; 16], &mut data)?;
         assert_eq!(data[..], oracle::cbc_encrypt(&[0x42; 32], &[1; 16], &[0x5C; 2400]));
 
+        let arrived =
+            partition.import_wrapped(&self.wrapped, WrappedClass::Aes, Hash::Sha256, &[FacetKind::AesCbc])?.key;
+        let mut data = [0x5C; 16];
+        partition.aes_cbc(&arrived, Direction::Encrypt, &mut [1; 16], &mut data)?;
+        assert_eq!(data[..], oracle::cbc_encrypt(&[0x43; 16], &[1; 16], &[0x5C; 16]));
+
         let [(a, a_point), (b, b_point)] = &self.agreeing;
         let mut blocks = Vec::new();
         for (private, peer) in [(a, b_point), (b, a_point)] {
@@ -285,7 +295,7 @@ impl Work {
         assert_eq!(*partition.unseal(b"context", &self.sealed)?, b"value");
         assert_eq!(*partition.unseal(b"c", &partition.seal(b"c", b"v")?)?, b"v");
         assert!(!partition.attest(&self.signer.0, FacetKind::EcSign, &[4; 128])?.is_empty());
-        for key in [&imported, &made, &secret] {
+        for key in [&imported, &arrived, &made, &secret] {
             partition.forget(key);
         }
         Ok(())

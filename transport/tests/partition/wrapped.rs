@@ -18,7 +18,7 @@ use crate::rig::{Rig, both};
 use crate::vectors::{bytes, list, load, rsa_key};
 
 /// What `CKM_RSA_AES_KEY_WRAP` makes of a value.
-fn wrap(unwrapping_key: &[u8], hash: Hash, kek: &[u8], value: &[u8], label: &[u8]) -> Vec<u8> {
+pub(crate) fn wrap(unwrapping_key: &[u8], hash: Hash, kek: &[u8], value: &[u8], label: &[u8]) -> Vec<u8> {
     let algorithm = match hash {
         Hash::Sha1 => &OAEP_SHA1_MGF1SHA1,
         Hash::Sha256 => &OAEP_SHA256_MGF1SHA256,
