@@ -125,6 +125,7 @@ constants! {
     ECDSA_SHA3_512 = cryptoki_sys::CKM_ECDSA_SHA3_512,
     ECDH1_COFACTOR_DERIVE = cryptoki_sys::CKM_ECDH1_COFACTOR_DERIVE,
     ECDH_AES_KEY_WRAP = cryptoki_sys::CKM_ECDH_AES_KEY_WRAP,
+    ECDH_COF_AES_KEY_WRAP = cryptoki_sys::CKM_ECDH_COF_AES_KEY_WRAP,
     AES_XTS_KEY_GEN = cryptoki_sys::CKM_AES_XTS_KEY_GEN,
     AES_XTS = cryptoki_sys::CKM_AES_XTS,
     AES_ECB = cryptoki_sys::CKM_AES_ECB,

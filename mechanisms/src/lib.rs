@@ -37,6 +37,7 @@ mod combine;
 pub mod digest;
 pub mod ec;
 mod ecdh;
+mod ecdh_aes_wrap;
 mod ecdsa;
 pub mod error;
 mod hkdf;

@@ -38,6 +38,8 @@ pub enum Shape {
     StringData,
     /// `CK_RSA_AES_KEY_WRAP_PARAMS`.
     RsaAesWrap,
+    /// `CK_ECDH_AES_KEY_WRAP_PARAMS`.
+    EcdhAesWrap,
     /// `CK_SP800_108_KDF_PARAMS`.
     Sp800108,
     /// `CK_PKCS5_PBKD2_PARAMS2`.
@@ -158,6 +160,15 @@ pub enum Params {
         source: u64,
         /// `pSourceData`, the label.
         label: Vec<u8>,
+    },
+    /// ECDH-AES key wrap.
+    EcdhAesWrap {
+        /// `ulAESKeyBits`.
+        aes_bits: u64,
+        /// `kdf`, a `CKD_` number.
+        kdf: u64,
+        /// `pSharedData`.
+        shared: Vec<u8>,
     },
     /// SP 800-108 key derivation.
     Sp800108 {

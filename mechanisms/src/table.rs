@@ -15,7 +15,7 @@ use crate::operation::{CipherOp, DigestOp, MessageOp, SignOp, VerifyOp};
 use crate::params::{Params, Shape};
 use crate::{
     aes, aes_cbc, aes_ccm, aes_cmac, aes_ctr, aes_data, aes_ecb, aes_gcm, aes_key_wrap, aes_xts, combine, digest, ec,
-    ecdh, ecdsa, hkdf, hmac, kbkdf, key_digest, pbkdf2, public_key, rsa, secret,
+    ecdh, ecdh_aes_wrap, ecdsa, hkdf, hmac, kbkdf, key_digest, pbkdf2, public_key, rsa, secret,
 };
 
 /// Starts encryption or decryption.
@@ -266,6 +266,7 @@ const FAMILIES: &[&[Row]] = &[
     ec::ROWS,
     ecdsa::ROWS,
     ecdh::ROWS,
+    ecdh_aes_wrap::ROWS,
     public_key::ROWS,
     aes::ROWS,
     aes_ecb::ROWS,

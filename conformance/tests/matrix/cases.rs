@@ -122,7 +122,7 @@ pub(crate) fn all() -> Vec<Case> {
         &[CKM_ECDH1_DERIVE, CKM_ECDH1_COFACTOR_DERIVE],
         Case { parameter: ecdh, makes: |home| generic(home, 32), ..ec },
     );
-    add(&[CKM_ECDH_AES_KEY_WRAP], Case { parameter: ecdh_aes, makes: aes_16, ..ec });
+    add(&[CKM_ECDH_AES_KEY_WRAP, CKM_ECDH_COF_AES_KEY_WRAP], Case { parameter: ecdh_aes, makes: aes_16, ..ec });
     add(&[CKM_PUB_KEY_FROM_PRIV_KEY], Case { makes: |_| Attributes::new().number(CKA_CLASS, CKO_PUBLIC_KEY), ..ec });
 
     let aes = Case { base: Base::Aes, lengths: [&[16, 24, 32], &[16, 24, 32]], makes: aes_16, ..plain };

@@ -1,9 +1,9 @@
 //! Mechanism parameters: which C structure to read is what the mechanism's row says.
 
 use cryptoki_sys::{
-    CK_AES_CBC_ENCRYPT_DATA_PARAMS, CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_ECDH1_DERIVE_PARAMS, CK_FALSE,
-    CK_GCM_PARAMS, CK_HKDF_PARAMS, CK_KEY_DERIVATION_STRING_DATA, CK_MECHANISM, CK_OBJECT_HANDLE,
-    CK_PKCS5_PBKD2_PARAMS2, CK_PRF_DATA_PARAM, CK_RSA_AES_KEY_WRAP_PARAMS, CK_RSA_PKCS_OAEP_PARAMS,
+    CK_AES_CBC_ENCRYPT_DATA_PARAMS, CK_AES_CTR_PARAMS, CK_BYTE, CK_CCM_PARAMS, CK_ECDH_AES_KEY_WRAP_PARAMS,
+    CK_ECDH1_DERIVE_PARAMS, CK_FALSE, CK_GCM_PARAMS, CK_HKDF_PARAMS, CK_KEY_DERIVATION_STRING_DATA, CK_MECHANISM,
+    CK_OBJECT_HANDLE, CK_PKCS5_PBKD2_PARAMS2, CK_PRF_DATA_PARAM, CK_RSA_AES_KEY_WRAP_PARAMS, CK_RSA_PKCS_OAEP_PARAMS,
     CK_RSA_PKCS_PSS_PARAMS, CK_SP800_108_COUNTER_FORMAT, CK_SP800_108_DKM_LENGTH_FORMAT, CK_SP800_108_KDF_PARAMS,
     CK_ULONG,
 };
@@ -172,6 +172,13 @@ impl Parameter {
                     source: oaep.source,
                     label,
                 })
+            }
+            Shape::EcdhAesWrap => {
+                // SAFETY: the caller's promise; no value of the structure is bad.
+                let given: CK_ECDH_AES_KEY_WRAP_PARAMS = unsafe { self.structure() }?;
+                // SAFETY: the caller's promise for the pointer of the structure.
+                let shared = unsafe { self.bytes(given.pSharedData, given.ulSharedDataLen) }?;
+                Ok(Params::EcdhAesWrap { aes_bits: given.ulAESKeyBits, kdf: given.kdf, shared })
             }
             // SAFETY: the caller's promise, handed on.
             Shape::Sp800108 => unsafe { self.sp800_108() },

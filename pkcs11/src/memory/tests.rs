@@ -2,10 +2,14 @@
 //! azihsm-pkcs11 memory`).
 
 use cryptoki_sys::{
-    CK_GCM_PARAMS, CK_HKDF_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE, CKA_ALLOWED_MECHANISMS, CKA_ID, CKA_LABEL,
-    CKA_VALUE, CKA_WRAP_TEMPLATE, CKM_AES_CBC, CKM_AES_GCM, CKM_HKDF_DERIVE, CKM_RSA_PKCS_PSS, CKM_SHA256,
+    CK_ECDH_AES_KEY_WRAP_PARAMS, CK_GCM_PARAMS, CK_HKDF_PARAMS, CK_MECHANISM, CK_MECHANISM_TYPE,
+    CK_PKCS5_PBKD2_PARAMS2, CK_PRF_DATA_PARAM, CK_SP800_108_BYTE_ARRAY, CK_SP800_108_COUNTER,
+    CK_SP800_108_COUNTER_FORMAT, CK_SP800_108_DKM_LENGTH, CK_SP800_108_DKM_LENGTH_FORMAT,
+    CK_SP800_108_ITERATION_VARIABLE, CK_SP800_108_KDF_PARAMS, CK_SP800_108_KEY_HANDLE, CKA_ALLOWED_MECHANISMS, CKA_ID,
+    CKA_LABEL, CKA_VALUE, CKA_WRAP_TEMPLATE, CKM_AES_CBC, CKM_AES_GCM, CKM_HKDF_DERIVE, CKM_RSA_PKCS_PSS, CKM_SHA256,
 };
-use mechanisms::params::{Params, Shape};
+use mechanisms::ck::MechanismType;
+use mechanisms::params::{Params, Password, PrfData, Shape};
 
 use super::*;
 
@@ -367,6 +371,71 @@ fn hkdf_parameters_are_read_where_they_lie_unaligned() {
 }
 
 #[test]
+fn parameters_of_derivations_are_read() {
+    let (mut text, size) = (*b"text", |bytes: usize| bytes as CK_ULONG);
+    let (mut counter, mut length, mut handle) = (
+        CK_SP800_108_COUNTER_FORMAT { bLittleEndian: 1, ulWidthInBits: 16 },
+        CK_SP800_108_DKM_LENGTH_FORMAT { dkmLengthMethod: 2, bLittleEndian: 0, ulWidthInBits: 32 },
+        77 as CK_ULONG,
+    );
+    let piece = |type_, value, len| CK_PRF_DATA_PARAM { type_, pValue: value, ulValueLen: size(len) };
+    let mut pieces = [
+        piece(CK_SP800_108_ITERATION_VARIABLE, (&raw mut counter).cast(), size_of_val(&counter)),
+        piece(CK_SP800_108_DKM_LENGTH, (&raw mut length).cast(), size_of_val(&length)),
+        piece(CK_SP800_108_BYTE_ARRAY, text.as_mut_ptr().cast(), 4),
+        piece(CK_SP800_108_KEY_HANDLE, (&raw mut handle).cast(), 8),
+    ];
+    let mut kdf = CK_SP800_108_KDF_PARAMS {
+        prfType: CKM_SHA256,
+        ulNumberOfDataParams: 4,
+        pDataParams: pieces.as_mut_ptr(),
+        ulAdditionalDerivedKeys: 0,
+        pAdditionalDerivedKeys: std::ptr::null_mut(),
+    };
+    let data = vec![
+        PrfData::Counter { little_endian: true, bits: 16 },
+        PrfData::Length { method: 2, little_endian: false, bits: 32 },
+        PrfData::Bytes(b"text".to_vec()),
+        PrfData::Key(77),
+    ];
+    let wanted = Params::Sp800108 { prf: MechanismType::SHA256, data, additional_keys: 0 };
+    assert_eq!(parse(CKM_HKDF_DERIVE, Shape::Sp800108, &kdf).unwrap(), wanted);
+    for count in [65, CK_ULONG::MAX] {
+        kdf.ulNumberOfDataParams = count;
+        assert_eq!(parse(CKM_HKDF_DERIVE, Shape::Sp800108, &kdf).unwrap_err(), Code::MechanismParamInvalid);
+    }
+    // The optional counter is of the other modes; a piece of the wrong size is none.
+    kdf.ulNumberOfDataParams = 4;
+    for (type_, len) in [(CK_SP800_108_COUNTER, size_of_val(&counter)), (CK_SP800_108_ITERATION_VARIABLE, 8)] {
+        (pieces[0].type_, pieces[0].ulValueLen) = (type_, size(len));
+        kdf.pDataParams = pieces.as_mut_ptr();
+        assert_eq!(parse(CKM_HKDF_DERIVE, Shape::Sp800108, &kdf).unwrap_err(), Code::MechanismParamInvalid);
+    }
+
+    let mut pbkdf2 = CK_PKCS5_PBKD2_PARAMS2 {
+        saltSource: 1,
+        pSaltSourceData: text.as_mut_ptr().cast(),
+        ulSaltSourceDataLen: 4,
+        iterations: 9,
+        prf: 4,
+        pPrfData: std::ptr::null_mut(),
+        ulPrfDataLen: 0,
+        pPassword: text.as_mut_ptr(),
+        ulPasswordLen: 2,
+    };
+    let password = Password(b"te".to_vec().into());
+    let wanted = Params::Pbkdf2 { salt_source: 1, salt: b"text".to_vec(), iterations: 9, prf: 4, password };
+    assert_eq!(parse(CKM_HKDF_DERIVE, Shape::Pbkdf2, &pbkdf2).unwrap(), wanted);
+    pbkdf2.ulPrfDataLen = 1;
+    assert_eq!(parse(CKM_HKDF_DERIVE, Shape::Pbkdf2, &pbkdf2).unwrap_err(), Code::MechanismParamInvalid);
+
+    let ecdh =
+        CK_ECDH_AES_KEY_WRAP_PARAMS { ulAESKeyBits: 256, kdf: 1, ulSharedDataLen: 4, pSharedData: text.as_mut_ptr() };
+    let wanted = Params::EcdhAesWrap { aes_bits: 256, kdf: 1, shared: b"text".to_vec() };
+    assert_eq!(parse(CKM_HKDF_DERIVE, Shape::EcdhAesWrap, &ecdh).unwrap(), wanted);
+}
+
+#[test]
 fn truncated_missing_and_needless_parameters_are_refused() {
     let refused = |kind, shape, data: *const u8, len| parse_len(kind, shape, data, len).unwrap_err().code();
     let memory = [0_u64; 16];
@@ -378,6 +447,11 @@ fn truncated_missing_and_needless_parameters_are_refused() {
         (CKM_RSA_PKCS_PSS, Shape::Oaep, 40),
         (CKM_RSA_PKCS_PSS, Shape::Ecdh1, 40),
         (CKM_HKDF_DERIVE, Shape::Hkdf, 64),
+        (CKM_HKDF_DERIVE, Shape::EcdhAesWrap, 32),
+        (CKM_HKDF_DERIVE, Shape::Sp800108, 40),
+        (CKM_HKDF_DERIVE, Shape::Pbkdf2, 72),
+        (CKM_HKDF_DERIVE, Shape::StringData, 16),
+        (CKM_HKDF_DERIVE, Shape::Number, 8),
     ] {
         assert!(parse_len(kind, shape, data, len).is_ok(), "{shape:?}");
         for wrong in [0, 1, len - 1, len + 1, CK_ULONG::MAX] {
