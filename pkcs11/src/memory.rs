@@ -11,6 +11,7 @@
 
 #![expect(unsafe_code, reason = "caller memory")]
 
+use std::ffi::c_void;
 use std::ptr::NonNull;
 
 use cryptoki_sys::{
@@ -19,7 +20,7 @@ use cryptoki_sys::{
 use session::attribute::{Attribute, AttributeType, AttributeValue, Template};
 use session::call::{Argument, Reply, Room, null};
 use session::general::Arguments;
-use session::object::AttributeReply;
+use session::object::{AttributeReply, AttributeRoom};
 use session::slot::Pin;
 use session::{Code, Error, Result};
 use zeroize::{Zeroizing, optimization_barrier};
@@ -27,7 +28,9 @@ use zeroize::{Zeroizing, optimization_barrier};
 mod message;
 mod params;
 
-pub(crate) use message::{Tag, deliver_encrypted, message_parameter, no_parameter, place_of_iv};
+pub(crate) use message::{
+    Tag, deliver_encrypted, message_parameter, message_wrapping, no_parameter, place_of_iv, unwrapping, wrapping,
+};
 pub(crate) use params::{mechanism, mechanism_or_null, message_mechanism};
 
 /// Bytes that the caller gives.
@@ -385,6 +388,8 @@ struct Asked {
     kind: AttributeType,
     data: *mut CK_BYTE,
     room: Room,
+    /// The elements of an array of attributes, for which the caller has room.
+    elements: Option<Vec<Asked>>,
 }
 
 /// A template whose values are asked for.
@@ -392,58 +397,111 @@ struct Asked {
 /// # Safety
 ///
 /// `attributes` is null, or valid for reads and writes of `count` structures; each `pValue` is null, or valid for writes of
-/// its `ulValueLen` bytes; until the value is consumed.
+/// its `ulValueLen` bytes, and where that is an array of attributes, for reads of it, and each of its elements likewise;
+/// until the value is consumed.
 pub(crate) unsafe fn query(attributes: *mut CK_ATTRIBUTE, count: CK_ULONG) -> Query {
     let places = (|| {
         let count = plausible(count)?;
-        if count > MAX_ATTRIBUTES {
-            return Err(Code::ArgumentsBad.because(format_args!("a template of {count} attributes")));
-        }
         if attributes.is_null() && count > 0 {
             return Err(null());
         }
-        let asked = |at: usize| {
-            // SAFETY: not null, valid for reads of `count` structures (the caller's promise), and `at` is below that.
-            let attribute = unsafe { attributes.add(at).read_unaligned() };
-            let data = attribute.pValue.cast::<CK_BYTE>();
-            let room = if data.is_null() { Room::Query } else { Room::Bytes(plausible(attribute.ulValueLen)?) };
-            Ok(Asked { kind: AttributeType(attribute.type_), data, room })
-        };
-        (0..count).map(asked).collect()
+        // SAFETY: not null, valid for reads of `count` structures (the caller's promise).
+        let mut places = unsafe { elements(attributes, count) }?;
+        for asked in &mut places {
+            if let Room::Bytes(room) = asked.room
+                && is_template(asked.kind.0)
+            {
+                let count = room / size_of::<CK_ATTRIBUTE>();
+                // SAFETY: the caller's promise: an array of attributes is valid for reads.
+                asked.elements = Some(unsafe { elements(asked.data.cast(), count) }?);
+            }
+        }
+        Ok(places)
     })();
     Query { attributes, places }
 }
 
 impl Query {
     /// Which attributes, and the room for each.
-    pub(crate) fn wanted(&self) -> Argument<Vec<(AttributeType, Room)>> {
+    pub(crate) fn wanted(&self) -> Argument<Vec<(AttributeType, AttributeRoom)>> {
         let places = self.places.as_ref().map_err(Clone::clone)?;
-        Ok(places.iter().map(|asked| (asked.kind, asked.room)).collect())
+        let room = |asked: &Asked| match &asked.elements {
+            None => AttributeRoom::Value(asked.room),
+            Some(elements) => AttributeRoom::Array(elements.iter().map(|element| element.room).collect()),
+        };
+        Ok(places.iter().map(|asked| (asked.kind, room(asked))).collect())
     }
 
     /// Writes the values and lengths; the code of the whole call is its error.
     pub(crate) fn deliver(self, replies: Result<(Vec<AttributeReply>, Option<Code>)>) -> Result<()> {
         let (replies, code) = replies?;
         for (at, (asked, reply)) in self.places?.iter().zip(replies).enumerate() {
-            let len = match reply {
-                AttributeReply::Length(len) => ck_ulong(len)?,
-                AttributeReply::Unavailable => CK_UNAVAILABLE_INFORMATION,
-                AttributeReply::Value(value) => {
-                    if !matches!(asked.room, Room::Bytes(room) if value.len() <= room) {
-                        return Err(Code::GeneralError.because("a value that the caller has no room for"));
-                    }
-                    // SAFETY: `room` is `Bytes`, so `data` is not null and valid for writes of that many bytes (`query`),
-                    // and the value, memory of our own, is not longer.
-                    unsafe { asked.data.copy_from_nonoverlapping(value.as_ptr(), value.len()) };
-                    ck_ulong(value.len())?
-                }
-            };
-            // SAFETY: `at` is below `count`, for which `attributes` is valid for writes (`query`); taking a field's address
-            // through a raw pointer needs no alignment.
-            unsafe { (&raw mut (*self.attributes.add(at)).ulValueLen).write_unaligned(len) };
+            // SAFETY: `at` is below `count`, for which `attributes` is valid for writes, and `asked` was read there (`query`).
+            unsafe { asked.answer(self.attributes.add(at), reply) }?;
         }
         code.map_or(Ok(()), |code| Err(code.into()))
     }
+}
+
+impl Asked {
+    /// Writes a value where it was asked for, and its length to `attribute`.
+    ///
+    /// # Safety
+    ///
+    /// `attribute` is the structure that this was read from, valid for writes, and what it points at is as [`query`] wants it.
+    unsafe fn answer(&self, attribute: *mut CK_ATTRIBUTE, reply: AttributeReply) -> Result<()> {
+        let no_room = || Code::GeneralError.because("a value that the caller has no room for");
+        let len = match reply {
+            AttributeReply::Length(len) => ck_ulong(len)?,
+            AttributeReply::Unavailable => CK_UNAVAILABLE_INFORMATION,
+            AttributeReply::Value(value) => {
+                if !matches!(self.room, Room::Bytes(room) if value.len() <= room) {
+                    return Err(no_room());
+                }
+                // SAFETY: `room` is `Bytes`, so `data` is not null and valid for writes of that many bytes (`query`),
+                // and the value, memory of our own, is not longer.
+                unsafe { self.data.copy_from_nonoverlapping(value.as_ptr(), value.len()) };
+                ck_ulong(value.len())?
+            }
+            AttributeReply::Array(replies) => {
+                let places =
+                    self.elements.as_ref().filter(|places| places.len() >= replies.len()).ok_or_else(no_room)?;
+                let len = ck_ulong(replies.len() * size_of::<CK_ATTRIBUTE>())?;
+                for (at, (place, (kind, reply))) in places.iter().zip(replies).enumerate() {
+                    // SAFETY: `data` is an array of at least as many attributes, valid for writes (`query`).
+                    let element = unsafe { self.data.cast::<c_void>().cast::<CK_ATTRIBUTE>().add(at) };
+                    // SAFETY: `element` is valid for writes, as was just said; taking a field's address through a raw
+                    // pointer needs no alignment. "The type element ... MUST be set on output" (5.7.5).
+                    unsafe { (&raw mut (*element).type_).write_unaligned(kind.0) };
+                    // SAFETY: `place` was read from `element` (`elements`), and has no elements of its own.
+                    unsafe { place.answer(element, reply) }?;
+                }
+                len
+            }
+        };
+        // SAFETY: the caller's promise for `attribute`; the field's address needs no alignment.
+        unsafe { (&raw mut (*attribute).ulValueLen).write_unaligned(len) };
+        Ok(())
+    }
+}
+
+/// Attributes that the caller wants filled. The types of those in an array are ignored (5.7.5).
+///
+/// # Safety
+///
+/// `attributes` is valid for reads of `count` structures.
+unsafe fn elements(attributes: *const CK_ATTRIBUTE, count: usize) -> Result<Vec<Asked>> {
+    if count > MAX_ATTRIBUTES {
+        return Err(Code::ArgumentsBad.because(format_args!("an array of {count} attributes")));
+    }
+    let element = |at: usize| {
+        // SAFETY: `at` is below `count`, for which the array is valid for reads (the caller's promise).
+        let attribute = unsafe { attributes.add(at).read_unaligned() };
+        let data = attribute.pValue.cast::<CK_BYTE>();
+        let room = if data.is_null() { Room::Query } else { Room::Bytes(plausible(attribute.ulValueLen)?) };
+        Ok(Asked { kind: AttributeType(attribute.type_), data, room, elements: None })
+    };
+    (0..count).map(element).collect()
 }
 
 /// The interfaces: callers read them, and what they point at, for as long as the library is loaded.

@@ -30,6 +30,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Which keys are allowed.
     pub policy: Policy,
+    /// Whether one key may have uses that can be turned against other keys.
+    pub allow_conflicting_usage: bool,
     /// How much is logged.
     pub log_level: Level,
     /// Where the log goes.
@@ -135,6 +137,9 @@ struct File {
     state: Option<PathBuf>,
     /// `standard` (default) or `strict` (design 4).
     policy: PolicyName,
+    /// Whether one secret key may wrap and decrypt, or unwrap and encrypt, and may get such uses after its birth; keys that
+    /// wrap may then be wrapped. `false` (default) refuses what gives other keys out (`object::usage` tells how).
+    allow_conflicting_usage: bool,
     /// The log; off where it is not there.
     log: Log,
     /// PINs.
@@ -236,11 +241,12 @@ impl Config {
         if session_wait_ms > 600_000 {
             return Err(flaw("session_wait_ms is over 600000".to_owned()));
         }
-        let File { durability, allow_gcm_iv_reuse, emulator, .. } = file;
+        let File { durability, allow_conflicting_usage, allow_gcm_iv_reuse, emulator, .. } = file;
         Ok(Self {
             transport,
             state,
             policy,
+            allow_conflicting_usage,
             log_level,
             log_target,
             pin,
@@ -351,7 +357,7 @@ mod tests {
         let config = load("{}", &[]).unwrap();
         assert_eq!(config.transport, Transport::Auto);
         assert_eq!(config.state, Path::new("/home/u/.local/state/azihsm-pkcs11"));
-        assert_eq!(config.policy, Policy::Standard);
+        assert_eq!((config.policy, config.allow_conflicting_usage), (Policy::Standard, false));
         assert_eq!((config.log_level, config.log_target), (Level::Off, Target::Stderr));
         assert_eq!(config.pin.max_attempts, 10);
         assert_eq!((config.slots, config.session_wait_ms), (1, 5000));
@@ -362,7 +368,7 @@ mod tests {
 
     #[test]
     fn every_key_can_be_set() {
-        let text = r#"{"transport":"emulator","state":"/srv/hsm","policy":"strict",
+        let text = r#"{"transport":"emulator","state":"/srv/hsm","policy":"strict","allow_conflicting_usage":true,
             "log":{"level":"debug","target":"syslog"},
             "pin":{"max_attempts":3,"argon2":{"memory_kib":19456,"passes":2,"lanes":1}},
             "slots":4,"session_wait_ms":100,"durability":"process",
@@ -370,7 +376,7 @@ mod tests {
         let config = load(text, &[]).unwrap();
         assert_eq!(config.transport, Transport::Emulator);
         assert_eq!(config.state, Path::new("/srv/hsm"));
-        assert_eq!(config.policy, Policy::Strict);
+        assert_eq!((config.policy, config.allow_conflicting_usage), (Policy::Strict, true));
         assert_eq!((config.log_level, config.log_target), (Level::Debug, Target::Syslog));
         assert_eq!(config.pin, Pin { max_attempts: 3, argon2: Argon2 { memory_kib: 19456, passes: 2, lanes: 1 } });
         assert_eq!((config.slots, config.session_wait_ms), (4, 100));

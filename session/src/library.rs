@@ -143,6 +143,7 @@ mod tests {
             transport: Transport::Emulator,
             state: "/nowhere".into(),
             policy: mechanisms::key::Policy::Standard,
+            allow_conflicting_usage: false,
             log_level: Level::Off,
             log_target: Target::Stderr,
             pin: Pin::default(),

@@ -21,7 +21,7 @@ use crate::ivs::Due;
 use crate::message::Processes;
 use crate::object::model::Object;
 use crate::sessions::Session;
-use crate::{Code, Result};
+use crate::{Code, Error, Result};
 
 /// An operation in its place.
 pub(crate) struct Active<T: ?Sized> {
@@ -76,8 +76,17 @@ pub(crate) struct Operations {
     pub(crate) encrypt_iv: Option<Due>,
     /// The message-based ones.
     pub(crate) messages: Processes,
+    /// A use in one call of a key with `CKA_ALWAYS_AUTHENTICATE`.
+    pub(crate) single_use: Option<SingleUse>,
     /// Handles that `C_FindObjects` has not given out yet.
     pub(crate) search: Option<VecDeque<ObjectHandle>>,
+}
+
+/// A use in one call that waits for the user to authenticate, or may run because he has.
+pub(crate) struct SingleUse {
+    /// `CKA_UNIQUE_ID`.
+    key: Vec<u8>,
+    authenticated: bool,
 }
 
 /// What a key is to be used for.
@@ -90,6 +99,10 @@ pub(crate) enum Purpose {
     SignRecover,
     VerifyRecover,
     Derive,
+    Wrap,
+    Unwrap,
+    Encapsulate,
+    Decapsulate,
 }
 
 impl Purpose {
@@ -102,6 +115,28 @@ impl Purpose {
             Self::SignRecover => AttributeType::SIGN_RECOVER,
             Self::VerifyRecover => AttributeType::VERIFY_RECOVER,
             Self::Derive => AttributeType::DERIVE,
+            Self::Wrap => AttributeType::WRAP,
+            Self::Unwrap => AttributeType::UNWRAP,
+            Self::Encapsulate => AttributeType::ENCAPSULATE,
+            Self::Decapsulate => AttributeType::DECAPSULATE,
+        }
+    }
+
+    /// The code that this purpose has for what is wrong with its key: wrapping and unwrapping have their own (5.18.3,
+    /// 5.18.4).
+    fn recode(self, error: Error) -> Error {
+        let code = match (self, error.code()) {
+            (Self::Wrap, Code::KeyHandleInvalid) => Code::WrappingKeyHandleInvalid,
+            (Self::Wrap, Code::KeyTypeInconsistent) => Code::WrappingKeyTypeInconsistent,
+            (Self::Wrap, Code::KeySizeRange) => Code::WrappingKeySizeRange,
+            (Self::Unwrap, Code::KeyHandleInvalid) => Code::UnwrappingKeyHandleInvalid,
+            (Self::Unwrap, Code::KeyTypeInconsistent) => Code::UnwrappingKeyTypeInconsistent,
+            (Self::Unwrap, Code::KeySizeRange) => Code::UnwrappingKeySizeRange,
+            _ => return error,
+        };
+        match error.cause() {
+            Some(cause) => code.because(cause),
+            None => code.into(),
         }
     }
 }
@@ -206,6 +241,7 @@ impl Operations {
             || self.sign_recover.as_ref().is_some_and(|active| active.awaits_user)
             || self.verify_recover.as_ref().is_some_and(|active| active.awaits_user)
             || self.messages.await_user()
+            || self.single_use.as_ref().is_some_and(|single| !single.authenticated)
     }
 
     /// The user authenticated: what waits may run.
@@ -217,6 +253,9 @@ impl Operations {
         }
         if let Some(active) = &mut self.verify_signature {
             active.awaits_user = false;
+        }
+        if let Some(single) = &mut self.single_use {
+            single.authenticated = true;
         }
         if let Some(active) = &mut self.sign {
             active.awaits_user = false;
@@ -240,6 +279,7 @@ impl Operations {
         self.messages.end_private();
         self.unfit = None;
         self.recovered = None;
+        self.single_use = None;
         self.search = None;
     }
 
@@ -308,13 +348,40 @@ pub(crate) fn row<F>(mechanism: &Mechanism, function: impl Fn(&'static Row) -> O
 /// mechanism does not take its type, or the purpose not its class; that has priority over
 /// `CKR_KEY_FUNCTION_NOT_PERMITTED` (5.1.6).
 pub(crate) fn permitted(session: &Session, handle: ObjectHandle, row: &Row, purpose: Purpose) -> Result<Permitted> {
-    let object = session.key_object(handle)?;
-    let key_type = object.key_type().ok_or(Code::KeyHandleInvalid)?;
-    check(&object, key_type, row, purpose)?;
-    let private = object.is_private() || object.takes_login();
-    let awaits_user = object.attributes.flag(AttributeType::ALWAYS_AUTHENTICATE);
-    let key = object.key(&session.slot.token)?;
-    Ok(Permitted { key, object, awaits_user, private })
+    let permitted = || {
+        let object = session.key_object(handle)?;
+        let key_type = object.key_type().ok_or(Code::KeyHandleInvalid)?;
+        check(&object, key_type, row, purpose)?;
+        Permitted::of(session, object)
+    };
+    permitted().map_err(|error| purpose.recode(error))
+}
+
+impl Permitted {
+    /// A key whose use was found to be permitted.
+    pub(crate) fn of(session: &Session, object: Arc<Object>) -> Result<Self> {
+        let private = object.is_private() || object.takes_login();
+        let awaits_user = object.attributes.flag(AttributeType::ALWAYS_AUTHENTICATE);
+        let key = object.key(&session.slot.token)?;
+        Ok(Self { key, object, awaits_user, private })
+    }
+
+    /// For a use that is one call, so that there is no moment between its beginning and its end: where the key has
+    /// `CKA_ALWAYS_AUTHENTICATE`, the call is first `CKR_USER_NOT_LOGGED_IN`, and after `C_Login` with
+    /// `CKU_CONTEXT_SPECIFIC` one call with the same key may run.
+    pub(crate) fn spend_authentication(&self, session: &Session) -> Result<()> {
+        if !self.awaits_user {
+            return Ok(());
+        }
+        let mut operations = session.operations();
+        let id = self.object.unique_id();
+        if operations.single_use.take_if(|single| single.authenticated && single.key == id).is_some() {
+            return Ok(());
+        }
+        operations.single_use = Some(SingleUse { key: id.to_vec(), authenticated: false });
+        Err(Code::UserNotLoggedIn
+            .because("CKA_ALWAYS_AUTHENTICATE: C_Login(CKU_CONTEXT_SPECIFIC) is due, then the same call again"))
+    }
 }
 
 fn check(object: &Object, key_type: KeyType, row: &Row, purpose: Purpose) -> Result<()> {

@@ -48,6 +48,7 @@ fn scenes() {
             transport: Transport::Emulator,
             state: folder.path().to_owned(),
             policy: Policy::Standard,
+            allow_conflicting_usage: false,
             log_level: crate::log::Level::Off,
             log_target: crate::log::Target::Stderr,
             pin: Pin { max_attempts: 10, argon2: Argon2 { memory_kib: 8, passes: 1, lanes: 1 } },
@@ -317,7 +318,7 @@ fn builtin_objects(slot: SlotId) {
     let of = |class: ObjectClass| find_all(session, &[label.clone(), number(A::CLASS, class.0)]);
     let (public, private) = (of(ObjectClass::PUBLIC_KEY), of(ObjectClass::PRIVATE_KEY));
     let (&[public], &[private]) = (&public[..], &private[..]) else { panic!("{public:?} {private:?}") };
-    let value = |key, kind| match object::attributes(session, key, Ok(vec![(kind, Room::Bytes(1000))])) {
+    let value = |key, kind| match object::attributes(session, key, Ok(vec![(kind, Room::Bytes(1000).into())])) {
         Ok((replies, None)) => match &replies[..] {
             [AttributeReply::Value(value)] => value.to_vec(),
             other => panic!("{other:?}"),
@@ -343,7 +344,7 @@ fn builtin_objects(slot: SlotId) {
     assert_eq!(init.unwrap_err(), Code::KeyFunctionNotPermitted);
     assert_eq!(encrypt::init(session, Ok(Some(pad)), public).unwrap_err(), Code::KeyFunctionNotPermitted);
     login::logout(session).unwrap();
-    assert_eq!(find_all(session, &[label.clone()]), []);
+    assert_eq!(find_all(session, std::slice::from_ref(&label)), []);
     assert_eq!(object::size(session, private).unwrap_err(), Code::ObjectHandleInvalid);
     login::login(session, cryptoki_sys::CKU_USER, pin(USER)).unwrap();
     assert_eq!(object::size(session, private).unwrap_err(), Code::ObjectHandleInvalid, "an old handle");
@@ -575,7 +576,7 @@ fn secret(session: SessionHandle, key_type: KeyType, value: &[u8], more: &[Attri
 }
 
 fn value(session: SessionHandle, object: ObjectHandle, kind: A) -> Result<Vec<u8>> {
-    let (mut replies, code) = object::attributes(session, object, Ok(vec![(kind, Room::Bytes(10_000))]))?;
+    let (mut replies, code) = object::attributes(session, object, Ok(vec![(kind, Room::Bytes(10_000).into())]))?;
     match (replies.pop(), code) {
         (Some(AttributeReply::Value(value)), None) => Ok(value.to_vec()),
         (Some(AttributeReply::Unavailable), Some(code)) => Err(code.into()),

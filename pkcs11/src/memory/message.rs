@@ -1,15 +1,19 @@
 //! The structures that come with each message (PKCS#11 v3.2, 6.13.6): read with what they point at, and written to where
 //! encryption makes an IV and a tag.
 
-use cryptoki_sys::{CK_BYTE, CK_CCM_MESSAGE_PARAMS, CK_GCM_MESSAGE_PARAMS, CK_MECHANISM, CK_ULONG, CKG_NO_GENERATE};
+use cryptoki_sys::{
+    CK_BYTE, CK_CCM_MESSAGE_PARAMS, CK_GCM_MESSAGE_PARAMS, CK_GCM_WRAP_PARAMS, CK_MECHANISM, CK_ULONG, CKG_NO_GENERATE,
+};
 use mechanisms::ck::MechanismType;
 use mechanisms::operation::MessageParams;
-use session::call::{Argument, CallerMemory};
+use mechanisms::params::{Mechanism, Params};
+use session::call::{Argument, CallerMemory, null};
 use session::encrypt::Encrypted;
+use session::key::Wrapping;
 use session::message::{Answer, MessageShape};
 use session::{Code, Error, Result};
 
-use super::params::GcmParams240;
+use super::params::{GcmParams240, mechanism};
 use super::{Output, ck_ulong, input, plausible, read};
 
 /// What is done with the tag.
@@ -47,7 +51,7 @@ pub(crate) unsafe fn message_parameter(
     // SAFETY: the caller's promise, handed on.
     match unsafe { parse(shape, data, len, tag) } {
         Ok(parameter) => parameter,
-        Err(error) => MessageParameter { params: Err(error), iv: std::ptr::null_mut(), tag: std::ptr::null_mut() },
+        Err(error) => MessageParameter::nothing(Err(error)),
     }
 }
 
@@ -102,7 +106,101 @@ unsafe fn parse(
     })
 }
 
+/// How a key is to be wrapped: by the mechanism's own parameter, or with `CK_GCM_WRAP_PARAMS` (v3.2, 6.13.3), where the
+/// token may generate the IV. The parameter that comes with it is what the IV is written to.
+///
+/// # Safety
+///
+/// As for [`super::mechanism`]; and `pIv` is null, or valid for writes of `ulIvLen` bytes until the value is consumed.
+pub(crate) unsafe fn wrapping(data: *const CK_MECHANISM) -> (Argument<Wrapping>, MessageParameter) {
+    let nothing = || MessageParameter::nothing(Ok(MessageParams::default()));
+    // SAFETY: the caller's promise.
+    let given = match unsafe { gcm_wrap(data) } {
+        // SAFETY: the caller's promise, handed on.
+        Ok(None) => return (unsafe { mechanism(data) }.map(Wrapping::Plain), nothing()),
+        Err(error) => return (Err(error), nothing()),
+        Ok(Some(given)) => given,
+    };
+    let message = CK_GCM_MESSAGE_PARAMS {
+        pIv: given.pIv,
+        ulIvLen: given.ulIvLen,
+        ulIvFixedBits: given.ulIvFixedBits,
+        ivGenerator: given.ivGenerator,
+        pTag: std::ptr::null_mut(),
+        ulTagBits: given.ulTagBits,
+    };
+    let len = ck_ulong(size_of::<CK_GCM_MESSAGE_PARAMS>()).unwrap_or(0);
+    let shape = Ok(MessageShape::Gcm);
+    // SAFETY: the caller's promise for the pointers of the structure; the structure is our own.
+    let parameter = unsafe { message_parameter(shape, std::ptr::from_ref(&message).cast(), len, Tag::Later) };
+    // SAFETY: the caller's promise for the additional data, which is copied at once.
+    let aad = unsafe { input(given.pAAD, given.ulAADLen) }.map_err(|_| invalid("holds a null pointer with a length"));
+    let wrapping =
+        || Ok(Wrapping::OwnIv { kind: MechanismType::AES_GCM, params: parameter.params()?, aad: aad?.to_vec() });
+    (wrapping(), parameter)
+}
+
+/// The mechanism that unwraps; of `CK_GCM_WRAP_PARAMS` "the ulIvFixedBits and ivGenerator fields are ignored".
+///
+/// # Safety
+///
+/// As for [`super::mechanism`].
+pub(crate) unsafe fn unwrapping(data: *const CK_MECHANISM) -> Argument<Mechanism> {
+    // SAFETY: the caller's promise.
+    let Some(given) = (unsafe { gcm_wrap(data) })? else {
+        // SAFETY: the caller's promise, handed on.
+        return unsafe { mechanism(data) };
+    };
+    let null = |_| invalid("holds a null pointer with a length");
+    // SAFETY: the caller's promise for the pointers of the structure; both are copied at once.
+    let (iv, aad) = unsafe { (input(given.pIv, given.ulIvLen), input(given.pAAD, given.ulAADLen)) };
+    let (iv, aad) = (iv.map_err(null)?.to_vec(), aad.map_err(null)?.to_vec());
+    Ok(Mechanism { kind: MechanismType::AES_GCM, params: Params::Gcm { iv, aad, tag_bits: given.ulTagBits } })
+}
+
+/// `CK_GCM_WRAP_PARAMS`, where this is `CKM_AES_GCM` with a parameter of that size, which `CK_GCM_PARAMS` has not.
+///
+/// # Safety
+///
+/// `data` is null, or valid for a read of the structure; `pParameter` is null, or valid for reads of `ulParameterLen` bytes.
+unsafe fn gcm_wrap(data: *const CK_MECHANISM) -> Result<Option<CK_GCM_WRAP_PARAMS>> {
+    // SAFETY: the caller's promise.
+    let mechanism = unsafe { read(data) }.ok_or_else(null)?;
+    if MechanismType(mechanism.mechanism) != MechanismType::AES_GCM
+        || mechanism.ulParameterLen != ck_ulong(size_of::<CK_GCM_WRAP_PARAMS>())?
+    {
+        return Ok(None);
+    }
+    // SAFETY: as long as the structure, as was just seen; every value of it is a good one.
+    Ok(unsafe { read(mechanism.pParameter.cast()) })
+}
+
+/// A mechanism whose parameter is that of a message (`C_WrapKeyAuthenticated`), and that parameter.
+///
+/// # Safety
+///
+/// `data` is null, or valid for a read of the structure; what it points at as for [`message_parameter`].
+pub(crate) unsafe fn message_wrapping(
+    data: *const CK_MECHANISM,
+    tag: Tag,
+) -> (Argument<MechanismType>, MessageParameter) {
+    // SAFETY: the caller's promise.
+    let Some(mechanism) = (unsafe { read(data) }) else {
+        return (Err(null()), MessageParameter::nothing(Err(null())));
+    };
+    let kind = MechanismType(mechanism.mechanism);
+    let shape = session::key::message_shape(kind);
+    let known = shape.as_ref().map(|_| kind).map_err(Clone::clone);
+    // SAFETY: the caller's promise, handed on.
+    let parameter = unsafe { message_parameter(shape, mechanism.pParameter.cast(), mechanism.ulParameterLen, tag) };
+    (known, parameter)
+}
+
 impl MessageParameter {
+    fn nothing(params: Argument<MessageParams>) -> Self {
+        Self { params, iv: std::ptr::null_mut(), tag: std::ptr::null_mut() }
+    }
+
     /// The parameter, copied.
     pub(crate) fn params(&self) -> Argument<MessageParams> {
         self.params.clone()

@@ -279,9 +279,9 @@ fn attribute_values_go_where_they_were_asked_for() {
     assert_eq!(
         query.wanted().unwrap(),
         [
-            (AttributeType(CKA_LABEL), Room::Bytes(8)),
-            (AttributeType(CKA_ID), Room::Bytes(1)),
-            (AttributeType(CKA_VALUE), Room::Query)
+            (AttributeType(CKA_LABEL), AttributeRoom::Value(Room::Bytes(8))),
+            (AttributeType(CKA_ID), AttributeRoom::Value(Room::Bytes(1))),
+            (AttributeType(CKA_VALUE), AttributeRoom::Value(Room::Query))
         ]
     );
     let replies = vec![

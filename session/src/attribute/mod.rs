@@ -4,9 +4,11 @@
 //! |---|---|
 //! | [`table`] | one row per attribute and family of objects: value, footnotes, default, section |
 //! | [`set`] | the attributes that an object has |
+//! | `nested` | templates as attribute values |
 //! | [`family`] | the kinds of objects that differ in their attributes |
 
 pub mod family;
+pub(crate) mod nested;
 pub mod set;
 pub mod table;
 
@@ -28,6 +30,7 @@ macro_rules! attribute_types {
                     Self::AZIHSM_RESIDENCY => Some("CKA_AZIHSM_RESIDENCY"),
                     Self::AZIHSM_ORIGIN => Some("CKA_AZIHSM_ORIGIN"),
                     Self::AZIHSM_DEVICE_IV => Some("CKA_AZIHSM_DEVICE_IV"),
+                    Self::AZIHSM_HISTORY => Some("CKA_AZIHSM_HISTORY"),
                     _ => None,
                 }
             }
@@ -118,6 +121,9 @@ impl AttributeType {
     /// encryption is finished. A key in the HSM takes the device's own IVs (an approved device key), any other the library's
     /// random ones.
     pub const AZIHSM_DEVICE_IV: Self = Self(cryptoki_sys::CKA_VENDOR_DEFINED | 0x415A0003);
+    /// What a secret or private key could ever do, `CK_ULONG`: 1 wrap, 2 unwrap, 4 decrypt, 8 encrypt. It decides which of
+    /// them the key can still get (`object::usage`). Read-only.
+    pub const AZIHSM_HISTORY: Self = Self(cryptoki_sys::CKA_VENDOR_DEFINED | 0x415A0004);
 }
 
 impl fmt::Debug for AttributeType {

@@ -228,6 +228,7 @@ static ROWS: &[Row] = &[
     rule(A::AZIHSM_RESIDENCY, HIDDEN, Shape::Number, &[2, 4, 6], Computed, "design 4"),
     rule(A::AZIHSM_ORIGIN, HIDDEN, Shape::Number, &[2, 4, 6], Computed, "design 4"),
     rule(A::AZIHSM_DEVICE_IV, SECRET, Bool, &[], False, "design 4"),
+    rule(A::AZIHSM_HISTORY, HIDDEN, Shape::Number, &[2, 4, 6], Computed, "design 4"),
 ];
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use mechanisms::ck::MechanismType;
 use mechanisms::iv::Generator;
 use mechanisms::operation::{MessageOp, MessageParams};
 use mechanisms::params::{Mechanism, Params};
+use mechanisms::table::{MessageInit, Row};
 use zeroize::Zeroizing;
 
 use super::{Answer, Begun, MessageShape, Process};
@@ -163,6 +164,25 @@ impl Ciphers {
         }
         Err(Code::MechanismParamInvalid.because("the message parameter of another mechanism"))
     }
+}
+
+/// One message under a key that is for something else: an authenticated wrap or unwrap.
+#[expect(clippy::too_many_arguments, reason = "what a message process is begun with, and its one message")]
+pub(crate) fn once(
+    library: &Library,
+    row: &Row,
+    start: MessageInit,
+    permitted: &Permitted,
+    encrypts: bool,
+    params: MessageParams,
+    aad: &[u8],
+    text: &[u8],
+) -> Result<Answer> {
+    let op = start(&Params::None, &permitted.key)?;
+    let ivs = if encrypts { Some(Chooser::new(library, row.kind, permitted)?) } else { None };
+    let mut run = Ciphers { op, shape: MessageShape::of(row.shape), ivs, message: None };
+    run.check(&params)?;
+    run.message(params, aad, text)
 }
 
 pub(super) type Place = Option<Process<Ciphers>>;

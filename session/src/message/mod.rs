@@ -19,6 +19,7 @@ use mechanisms::operation::MessageParams;
 use mechanisms::params::Shape;
 
 use self::cipher::Ciphers;
+pub(crate) use self::cipher::once;
 use self::sign::Signatures;
 use self::verify::Verifications;
 use crate::call::Reply;
@@ -39,7 +40,7 @@ pub enum MessageShape {
 
 impl MessageShape {
     /// That of a mechanism with this parameter.
-    fn of(shape: Shape) -> Self {
+    pub(crate) fn of(shape: Shape) -> Self {
         if shape == Shape::Ccm { Self::Ccm } else { Self::Gcm }
     }
 }

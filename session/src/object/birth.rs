@@ -10,7 +10,7 @@ use crate::attribute::family::Family;
 use crate::attribute::set::Attributes;
 use crate::object::model::{Holding, Object};
 use crate::object::template::Draft;
-use crate::object::{change, public, value};
+use crate::object::{change, public, usage, value};
 use crate::sessions::Session;
 use crate::token::LoginState;
 use crate::{Code, Result};
@@ -65,6 +65,7 @@ pub(crate) fn hidden_key(
         };
         public::describe(&mut attributes, family, public)?;
     }
+    usage::remember(&mut attributes);
     let holding = match new.material {
         Material::Hsm(key, _) => Holding::Hsm(key),
         Material::Clear(value) => hold(session, &attributes, value)?,

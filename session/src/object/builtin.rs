@@ -108,6 +108,7 @@ fn unwrapping_key(family: Family) -> Builtin {
     let (on, off): (&[A], &[A]) = if family == Family::RsaPrivate {
         known.set_number(A::AZIHSM_RESIDENCY, birth::residency(mechanisms::key::Residency::Hsm));
         known.set_number(A::AZIHSM_ORIGIN, birth::origin(mechanisms::key::Origin::Device));
+        known.set_number(A::AZIHSM_HISTORY, 2);
         (
             &[A::UNWRAP, A::SENSITIVE, A::ALWAYS_SENSITIVE, A::NEVER_EXTRACTABLE],
             &[
@@ -135,8 +136,8 @@ fn unwrapping_key(family: Family) -> Builtin {
 fn unique_id(family: Family, key: &PublicKey) -> Result<Vec<u8>> {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &key.to_spki()?);
     let half = if family == Family::RsaPrivate { "private" } else { "public" };
-    let text: String = digest.as_ref()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("azihsm-unwrapping-{half}-{text}").into_bytes())
+    let [a, b, c, d, ..] = digest.as_ref() else { return Err(Code::GeneralError.into()) };
+    Ok(format!("azihsm-unwrapping-{half}-{a:02x}{b:02x}{c:02x}{d:02x}").into_bytes())
 }
 
 /// Refuses to change, copy or destroy a built-in object.

@@ -7,6 +7,7 @@
 //! | `builtin` | objects that nobody made: the partition's unwrapping key |
 //! | `birth` | from a completed template and a value to an object; who may write what |
 //! | `change` | what `C_SetAttributeValue` and `C_CopyObject` may change |
+//! | `usage` | which uses of one key may stand beside each other |
 //! | `value`, `public` | key values and public keys in attributes |
 //! | `read`, `search` | reading and comparing attributes, finding objects |
 //! | `shelf` | the objects of one slot in this process, handles |
@@ -23,6 +24,7 @@ pub(crate) mod record;
 pub(crate) mod search;
 pub(crate) mod shelf;
 pub(crate) mod template;
+pub(crate) mod usage;
 pub(crate) mod value;
 
 use std::sync::Arc;
@@ -43,6 +45,21 @@ use crate::sessions::Session;
 use crate::token::LoginState;
 use crate::{Code, Result};
 
+/// What the caller has room for, of one attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AttributeRoom {
+    /// A value; of an array of attributes, a query for its length.
+    Value(Room),
+    /// Elements of an array of attributes.
+    Array(Vec<Room>),
+}
+
+impl From<Room> for AttributeRoom {
+    fn from(room: Room) -> Self {
+        Self::Value(room)
+    }
+}
+
 /// The answer for one attribute of `C_GetAttributeValue` (PKCS#11 v3.2, 5.7.5): each has its own result.
 #[derive(Debug)]
 pub enum AttributeReply {
@@ -50,6 +67,8 @@ pub enum AttributeReply {
     Length(usize),
     /// The value, which fits.
     Value(Zeroizing<Vec<u8>>),
+    /// The elements of an array of attributes, for each of which there is a place: with a reply of its own.
+    Array(Vec<(AttributeType, AttributeReply)>),
     /// Sensitive, unknown or too small: `ulValueLen` becomes `CK_UNAVAILABLE_INFORMATION`.
     Unavailable,
 }
@@ -70,7 +89,7 @@ pub fn create(session: SessionHandle, template: Argument<Template>) -> Result<Ob
     birth::may_write(&session, &attributes)?;
     let object = match (family, value) {
         (_, Some(value)) => {
-            let request = template::request(&attributes, library.config.policy)?;
+            let request = template::request(&attributes, family, &library.config)?;
             let new = import(value, &request, session.partition()?.as_ref())?;
             birth::hidden_key(&session, &draft, attributes, new, Descent::IMPORTED)?
         }
@@ -98,13 +117,15 @@ pub fn create(session: SessionHandle, template: Argument<Template>) -> Result<Ob
 
 /// `C_CopyObject`.
 pub fn copy(session: SessionHandle, object: ObjectHandle, template: Argument<Template>) -> Result<ObjectHandle> {
-    let session = Library::current()?.sessions.get(session)?;
+    let library = Library::current()?;
+    let session = library.sessions.get(session)?;
     let (_, original) = session.object(object)?;
     let template = template?;
     if !original.attributes.flag(AttributeType::COPYABLE) {
         return Err(about(Code::ActionProhibited, AttributeType::COPYABLE));
     }
-    let attributes = change::changed(&original, &template, Change::Copy, session.is_security_officer())?;
+    let mut attributes = change::changed(&original, &template, Change::Copy, session.is_security_officer())?;
+    usage::change(&original, &mut attributes, library.config.allow_conflicting_usage)?;
     birth::may_write(&session, &attributes)?;
     session.put_one(birth::copied(&session, &original, attributes)?)
 }
@@ -133,7 +154,7 @@ pub fn size(session: SessionHandle, object: ObjectHandle) -> Result<u64> {
 pub fn attributes(
     session: SessionHandle,
     object: ObjectHandle,
-    wanted: Argument<Vec<(AttributeType, Room)>>,
+    wanted: Argument<Vec<(AttributeType, AttributeRoom)>>,
 ) -> Result<(Vec<AttributeReply>, Option<Code>)> {
     let session = Library::current()?.sessions.get(session)?;
     let (_, object) = session.object(object)?;
@@ -142,13 +163,16 @@ pub fn attributes(
 
 /// `C_SetAttributeValue`.
 pub fn set_attributes(session: SessionHandle, object: ObjectHandle, template: Argument<Template>) -> Result<()> {
-    let session = Library::current()?.sessions.get(session)?;
+    let library = Library::current()?;
+    let session = library.sessions.get(session)?;
+    let allow = library.config.allow_conflicting_usage;
     let mut known = session.object(object)?;
     let template = template?;
     // Another thread or process may change the object between our look and our change; each time, one of us gets ahead.
     for _ in 0..MOST_LOOKS {
         let (place, old) = &known;
-        if session.shelf.replace(&session.slot.token, *place, old, with_attributes(&session, old, &template)?)? {
+        let new = with_attributes(&session, old, &template, allow)?;
+        if session.shelf.replace(&session.slot.token, *place, old, new)? {
             return Ok(());
         }
         known = session.object(object)?;
@@ -156,12 +180,13 @@ pub fn set_attributes(session: SessionHandle, object: ObjectHandle, template: Ar
     Err(Code::FunctionFailed.because("others keep changing the object"))
 }
 
-fn with_attributes(session: &Session, object: &Object, template: &Template) -> Result<Object> {
+fn with_attributes(session: &Session, object: &Object, template: &Template, allow_conflicts: bool) -> Result<Object> {
     birth::may_write(session, &object.attributes)?;
     if !object.attributes.flag(AttributeType::MODIFIABLE) {
         return Err(about(Code::ActionProhibited, AttributeType::MODIFIABLE));
     }
-    let attributes = change::changed(object, template, Change::Set, session.is_security_officer())?;
+    let mut attributes = change::changed(object, template, Change::Set, session.is_security_officer())?;
+    usage::change(object, &mut attributes, allow_conflicts)?;
     let holding = match &object.holding {
         // A clear value becomes sensitive: from now on it is sealed.
         Holding::Clear(value) if attributes.flag(AttributeType::SENSITIVE) => {

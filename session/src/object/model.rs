@@ -73,6 +73,11 @@ impl Object {
         self.attributes.flag(A::TOKEN)
     }
 
+    /// Whether it is the private half of the partition's own unwrapping key, which is neither held nor sealed.
+    pub(crate) fn is_partitions_own(&self) -> bool {
+        self.family.is_hidden() && matches!(self.holding, Holding::None)
+    }
+
     /// `CKA_UNIQUE_ID`, the context that a sealed value is bound to.
     pub(crate) fn unique_id(&self) -> &[u8] {
         self.attributes.bytes(A::UNIQUE_ID).unwrap_or_default()

@@ -6,11 +6,12 @@ use mechanisms::ck::KeyType;
 use zeroize::Zeroizing;
 
 use crate::attribute::family::Family;
-use crate::attribute::{AttributeType as A, table};
+use crate::attribute::table::Shape;
+use crate::attribute::{AttributeType as A, nested, table};
 use crate::call::Room;
-use crate::object::AttributeReply;
 use crate::object::model::{Holding, Object};
 use crate::object::value;
+use crate::object::{AttributeReply, AttributeRoom};
 use crate::token::{LoginState, Token};
 use crate::{Code, Result};
 
@@ -68,12 +69,17 @@ pub(crate) fn matches(object: &Object, kind: A, wanted: &[u8], token: &Token) ->
 }
 
 /// `C_GetAttributeValue`. 5.7.5: each attribute has its own result, and the call answers one of the codes that apply.
-pub(crate) fn all(object: &Object, wanted: &[(A, Room)], token: &Token) -> Result<(Vec<AttributeReply>, Option<Code>)> {
+pub(crate) fn all(
+    object: &Object,
+    wanted: &[(A, AttributeRoom)],
+    token: &Token,
+) -> Result<(Vec<AttributeReply>, Option<Code>)> {
     let mut replies = Vec::with_capacity(wanted.len());
     let (mut sensitive, mut unknown, mut small) = (false, false, false);
     for (kind, room) in wanted {
         let reading = attribute(object, *kind, token)?;
-        let reply = match (reading.bytes(), *room) {
+        let template = table::shape(*kind) == Some(Shape::Template);
+        let reply = match (reading.bytes(), room) {
             (None, _) => {
                 match reading {
                     Reading::Sensitive => sensitive = true,
@@ -81,18 +87,38 @@ pub(crate) fn all(object: &Object, wanted: &[(A, Room)], token: &Token) -> Resul
                 }
                 AttributeReply::Unavailable
             }
-            (Some(value), Room::Query) => AttributeReply::Length(value.len()),
-            (Some(value), Room::Bytes(room)) if value.len() <= room => AttributeReply::Value(value.to_vec().into()),
-            (Some(_), Room::Bytes(_)) => {
-                small = true;
-                AttributeReply::Unavailable
+            (Some(value), AttributeRoom::Value(Room::Query)) if template => {
+                AttributeReply::Length(nested::decode(value)?.len() * size_of::<cryptoki_sys::CK_ATTRIBUTE>())
             }
+            (Some(value), AttributeRoom::Array(rooms)) => {
+                let elements = nested::decode(value)?;
+                if rooms.len() < elements.len() {
+                    small = true;
+                    AttributeReply::Unavailable
+                } else {
+                    let replies = elements.into_iter().zip(rooms);
+                    let replies = replies.map(|((kind, value), room)| (kind, value_in(value, *room, &mut small)));
+                    AttributeReply::Array(replies.collect())
+                }
+            }
+            (Some(value), AttributeRoom::Value(room)) => value_in(value, *room, &mut small),
         };
         replies.push(reply);
     }
     let code =
         [(sensitive, Code::AttributeSensitive), (unknown, Code::AttributeTypeInvalid), (small, Code::BufferTooSmall)];
     Ok((replies, code.into_iter().find_map(|(applies, code)| applies.then_some(code))))
+}
+
+fn value_in(value: &[u8], room: Room, small: &mut bool) -> AttributeReply {
+    match room {
+        Room::Query => AttributeReply::Length(value.len()),
+        Room::Bytes(room) if value.len() <= room => AttributeReply::Value(value.to_vec().into()),
+        Room::Bytes(_) => {
+            *small = true;
+            AttributeReply::Unavailable
+        }
+    }
 }
 
 /// `CKA_CHECK_VALUE` (4.6.2, 4.11.1): three bytes; none where the value cannot be asked for it.

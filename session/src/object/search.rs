@@ -9,8 +9,8 @@ use crate::attribute::set::Attributes;
 use crate::attribute::{Attribute, AttributeType as A, AttributeValue, table};
 use crate::call::ObjectHandle;
 use crate::object::model::Object;
-use crate::object::read;
 use crate::object::shelf::Place;
+use crate::object::{read, template};
 use crate::sessions::Session;
 use crate::token::{LoginState, Search, Token};
 
@@ -84,8 +84,14 @@ impl Wanted {
     /// `None` where nothing can match: an attribute given twice with two values, or a value no object can have.
     fn of(template: &[Attribute]) -> Option<Self> {
         let mut wanted = Self { token: None, search: Search::default(), rest: Attributes::default() };
-        for Attribute { kind, value } in template {
-            let AttributeValue::Bytes(bytes) = value else { return None };
+        for attribute in template {
+            let Attribute { kind, value } = attribute;
+            let AttributeValue::Bytes(bytes) = value else {
+                // Compared as it is stored.
+                let stored = template::read(std::slice::from_ref(attribute)).ok()?;
+                wanted.rest.set(*kind, stored.bytes(*kind)?);
+                continue;
+            };
             let number = || <[u8; 8]>::try_from(bytes.as_slice()).ok().map(u64::from_le_bytes);
             match *kind {
                 A::TOKEN => {

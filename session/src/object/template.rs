@@ -1,12 +1,14 @@
 //! Templates: read, checked against the table, completed with the defaults (PKCS#11 v3.2, 4.1).
 
 use mechanisms::ck::{KeyType, MechanismType, ObjectClass};
-use mechanisms::key::{KeyRequest, Policy};
+use mechanisms::key::KeyRequest;
 
 use crate::attribute::family::{Families, Family};
 use crate::attribute::set::Attributes;
 use crate::attribute::table::{self, Fallback, Shape};
-use crate::attribute::{Attribute, AttributeType as A, AttributeValue};
+use crate::attribute::{Attribute, AttributeType as A, AttributeValue, nested};
+use crate::config::Config;
+use crate::object::usage;
 use crate::{Code, Error, Result};
 
 /// What makes the object: decides which footnotes forbid and demand.
@@ -18,6 +20,8 @@ pub(crate) enum Birth {
     Generate,
     /// `C_DeriveKey`, which contributes what `C_UnwrapKey` does: footnotes 5 and 6.
     Derive,
+    /// `C_UnwrapKey`: footnotes 5 and 6.
+    Unwrap,
 }
 
 /// A template whose attributes are valid, of one family, and allowed.
@@ -42,13 +46,15 @@ pub(crate) fn read(template: &[Attribute]) -> Result<Attributes> {
     let mut given = Attributes::default();
     for Attribute { kind, value } in template {
         let shape = table::shape(*kind).ok_or_else(|| about(Code::AttributeTypeInvalid, *kind))?;
-        let AttributeValue::Bytes(bytes) = value else {
-            return Err(Code::TemplateInconsistent.because(format_args!("{kind:?}: keys here do not wrap keys")));
+        let inner;
+        let bytes = match (value, shape) {
+            (AttributeValue::Bytes(bytes), _) if fits(shape, bytes) => table::stored(*kind, bytes),
+            (AttributeValue::Template(template), Shape::Template) => {
+                inner = nested_template(*kind, template)?;
+                &inner
+            }
+            _ => return Err(about(Code::AttributeValueInvalid, *kind)),
         };
-        if !fits(shape, bytes) {
-            return Err(about(Code::AttributeValueInvalid, *kind));
-        }
-        let bytes = table::stored(*kind, bytes);
         // "Library developers are encouraged to behave as though the attribute had only appeared once" (4.1.1).
         if given.bytes(*kind).is_some_and(|before| before != bytes) {
             return Err(Code::TemplateInconsistent.because(format_args!("{kind:?} twice, with two values")));
@@ -58,15 +64,41 @@ pub(crate) fn read(template: &[Attribute]) -> Result<Attributes> {
     Ok(given)
 }
 
+/// A template that is an attribute, as it is stored.
+fn nested_template(kind: A, template: &[Attribute]) -> Result<Vec<u8>> {
+    if template.iter().any(|inner| matches!(inner.value, AttributeValue::Template(_))) {
+        return Err(Code::AttributeValueInvalid.because(format_args!("{kind:?} holds another template")));
+    }
+    nested::encode(&read(template)?)
+}
+
 fn fits(shape: Shape, value: &[u8]) -> bool {
     match shape {
         Shape::Bool => matches!(value, [0 | 1]),
         Shape::Number => value.len() == size_of::<u64>(),
         Shape::Bytes | Shape::BigInteger => true,
-        Shape::Date => value.is_empty() || (value.len() == 8 && value.iter().all(u8::is_ascii_digit)),
+        Shape::Date => value.is_empty() || is_date(value),
         Shape::Mechanisms => value.len().is_multiple_of(size_of::<u64>()),
         Shape::Template => false,
     }
+}
+
+/// `CK_DATE`: a day of the calendar. Dates are for reference only: "Cryptoki does not attach any special meaning to them"
+/// (4.8), so nothing is refused for being early or late.
+fn is_date(value: &[u8]) -> bool {
+    let number = |digits: &[u8]| digits.iter().fold(0, |number, digit| 10 * number + u32::from(digit - b'0'));
+    if value.len() != 8 || !value.iter().all(u8::is_ascii_digit) {
+        return false;
+    }
+    let (year, month, day) = (number(&value[..4]), number(&value[4..6]), number(&value[6..]));
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let days = match month {
+        2 => 28 + u32::from(leap),
+        4 | 6 | 9 | 11 => 30,
+        1..=12 => 31,
+        _ => 0,
+    };
+    (1..=days).contains(&day)
 }
 
 impl Draft {
@@ -89,7 +121,7 @@ impl Draft {
             let forbidden = match birth {
                 Birth::Create => row.notes(2),
                 Birth::Generate => row.notes(4),
-                Birth::Derive => row.notes(6),
+                Birth::Derive | Birth::Unwrap => row.notes(6),
             };
             // A check value can be checked only against a value that the caller gives; an empty one asks for none.
             let forbidden = forbidden || (kind == A::CHECK_VALUE && birth != Birth::Create && !value.is_empty());
@@ -102,6 +134,7 @@ impl Draft {
                 Birth::Create => row.notes(1),
                 Birth::Generate => row.notes(3),
                 Birth::Derive => false,
+                Birth::Unwrap => row.notes(5),
             };
             demanded && !given.has(row.kind)
         });
@@ -139,8 +172,9 @@ fn chosen(kind: A, family: Family, given: &Attributes) -> bool {
     let aes = matches!(key_type, Some(KeyType::AES | KeyType::AES_XTS));
     match kind {
         A::PRIVATE => family.is_hidden(),
-        A::ENCRYPT => family == Family::RsaPublic || aes,
-        A::DECRYPT => family == Family::RsaPrivate || aes,
+        // Defaults never conflict with what is asked for: see `usage`.
+        A::ENCRYPT => family == Family::RsaPublic || (aes && !given.flag(A::UNWRAP)),
+        A::DECRYPT => (family == Family::RsaPrivate && !given.flag(A::UNWRAP)) || (aes && !given.flag(A::WRAP)),
         A::VERIFY if Families::PUBLIC.contains(family) => true,
         A::SIGN if family == Family::RsaPrivate => true,
         A::SIGN | A::VERIFY => !derives && !aes && key_type != Some(KeyType::HKDF),
@@ -170,8 +204,9 @@ fn consistent(family: Family, attributes: &Attributes) -> Result<()> {
     Ok(())
 }
 
-/// What a completed template asks of a new private or secret key.
-pub(crate) fn request(attributes: &Attributes, policy: Policy) -> Result<KeyRequest> {
+/// What a completed template asks of a new private or secret key; its uses must not conflict.
+pub(crate) fn request(attributes: &Attributes, family: Family, config: &Config) -> Result<KeyRequest> {
+    usage::check(family, attributes, config.allow_conflicting_usage)?;
     let flag = |kind| attributes.flag(kind);
     let len = |kind| {
         let number = attributes.number(kind).map(usize::try_from).transpose();
@@ -193,7 +228,7 @@ pub(crate) fn request(attributes: &Attributes, policy: Policy) -> Result<KeyRequ
         token: flag(A::TOKEN),
         device_iv: flag(A::AZIHSM_DEVICE_IV),
         allowed: allowed.map(|kinds| kinds.into_iter().map(MechanismType).collect()),
-        policy,
+        policy: config.policy,
         // What derives from a key that shows its value says so itself.
         base_is_open: false,
     })
@@ -229,6 +264,10 @@ mod tests {
         bytes(kind, &value.to_le_bytes())
     }
 
+    fn nested(template: Vec<Attribute>) -> Attribute {
+        Attribute { kind: A::WRAP_TEMPLATE, value: AttributeValue::Template(template) }
+    }
+
     fn aes(more: &[Attribute]) -> Vec<Attribute> {
         let mut template = vec![
             number(A::CLASS, ObjectClass::SECRET_KEY.0),
@@ -256,6 +295,25 @@ mod tests {
     }
 
     #[test]
+    fn defaults_do_not_conflict_with_what_is_asked_for() {
+        for (asked, off) in [(A::WRAP, A::DECRYPT), (A::UNWRAP, A::ENCRYPT)] {
+            let made = create(&aes(&[bytes(asked, &[1])])).unwrap();
+            assert!(made.flag(asked) && !made.flag(off), "{asked:?}");
+            usage::check(Family::Secret, &made, false).unwrap();
+        }
+    }
+
+    #[test]
+    fn dates_are_days_of_the_calendar() {
+        for good in ["20260228", "20240229", "20000229", "99991231"] {
+            assert!(is_date(good.as_bytes()), "{good}");
+        }
+        for bad in ["20260229", "19000229", "20261301", "20260431", "20260100", "00000000", "2026010"] {
+            assert!(!is_date(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
     fn a_key_that_derives_does_not_sign_unless_asked_to() {
         let implied =
             Implied { class: Some(ObjectClass::PRIVATE_KEY), key_type: Some(KeyType::EC), security_officer: false };
@@ -279,7 +337,12 @@ mod tests {
             (number(A::VALUE_LEN, 16), Code::AttributeReadOnly),
             (number(A::AZIHSM_RESIDENCY, 1), Code::AttributeReadOnly),
             (bytes(A::TRUSTED, &[1]), Code::AttributeReadOnly),
-            (Attribute { kind: A::WRAP_TEMPLATE, value: AttributeValue::Template(vec![]) }, Code::TemplateInconsistent),
+            (bytes(A::START_DATE, b"20260230"), Code::AttributeValueInvalid),
+            (bytes(A::WRAP_TEMPLATE, &[]), Code::AttributeValueInvalid),
+            (nested(vec![bytes(A::TOKEN, &[2])]), Code::AttributeValueInvalid),
+            (nested(vec![bytes(A(0x999999), &[])]), Code::AttributeTypeInvalid),
+            (nested(vec![bytes(A::TOKEN, &[1]), bytes(A::TOKEN, &[0])]), Code::TemplateInconsistent),
+            (nested(vec![nested(vec![])]), Code::AttributeValueInvalid),
         ] {
             let error = create(&aes(std::slice::from_ref(&more))).unwrap_err();
             assert_eq!(error, code, "{more:?}");

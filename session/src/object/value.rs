@@ -87,6 +87,15 @@ pub(crate) fn open(object: &Object, token: &Token) -> Result<Arc<Value>> {
     }
 }
 
+/// Length of a value in bytes, as it is wrapped, without opening it; `None` where it is not outside the HSM.
+pub(crate) fn len(object: &Object) -> Option<usize> {
+    match &object.holding {
+        Holding::Clear(value) => Some(encode(value).len() - 1),
+        Holding::Sealed(sealed) => sealed.len().checked_sub(SEALED_MORE),
+        Holding::None | Holding::Hsm(_) => None,
+    }
+}
+
 /// A value as it is sealed: a tag, then its bytes.
 fn encode(value: &Value) -> Zeroizing<Vec<u8>> {
     let (tag, bytes) = match value {
@@ -141,6 +150,8 @@ pub(crate) fn hsm_check_value(key: &HsmKey, token: &Token) -> Result<Vec<u8>> {
     Ok(block[..3].to_vec())
 }
 
+/// What a sealed value has more than the value: its tag and what the partition adds.
+const SEALED_MORE: usize = 30;
 const RSA_PARTS: [A; 5] = [A::PRIME_1, A::PRIME_2, A::EXPONENT_1, A::EXPONENT_2, A::COEFFICIENT];
 const SECRET: u8 = 1;
 const RSA: u8 = 2;

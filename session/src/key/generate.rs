@@ -1,19 +1,19 @@
-//! Key management: `C_GenerateKey`, `C_GenerateKeyPair`, `C_DeriveKey`.
+//! `C_GenerateKey`, `C_GenerateKeyPair`.
 
-use mechanisms::ck::{KeyType, ObjectClass};
+use mechanisms::ck::ObjectClass;
 use mechanisms::key::KeyRequest;
 use mechanisms::params::Mechanism;
-use mechanisms::table::{Derivation, Derived, Row};
 
+use super::{implied, key_type};
+use crate::attribute::family::Family;
 use crate::attribute::set::Attributes;
 use crate::attribute::{AttributeType as A, Template};
 use crate::call::{Argument, ObjectHandle, SessionHandle};
 use crate::library::Library;
 use crate::object::birth::{self, Descent};
-use crate::object::public;
-use crate::object::template::{self, Birth, Draft, Implied, about};
-use crate::operation::{Purpose, permitted, row};
-use crate::sessions::Session;
+use crate::object::template::{self, Birth, Draft};
+use crate::object::{public, usage};
+use crate::operation::row;
 use crate::{Code, Result};
 
 /// `C_GenerateKey`.
@@ -31,7 +31,7 @@ pub fn generate(
     let draft = Draft::new(&template, Birth::Generate, implied)?;
     let attributes = draft.complete()?;
     birth::may_write(&session, &attributes)?;
-    let request = template::request(&attributes, library.config.policy)?;
+    let request = template::request(&attributes, draft.family, &library.config)?;
     let new = generate(&mechanism.params, &request, &session.slot.token.partition()?)?;
     session.put_one(birth::hidden_key(&session, &draft, attributes, new, Descent::generated(mechanism.kind))?)
 }
@@ -62,10 +62,13 @@ pub fn generate_pair(
         }
     }
     let family = public.family;
+    if family == Family::RsaPublic {
+        usage::pair_for_wrapping(&public.given, &mut private.given);
+    }
     let (mut public, attributes) = (public.complete()?, private.complete()?);
     birth::may_write(&session, &public)?;
     birth::may_write(&session, &attributes)?;
-    let request = pair_request(&public, template::request(&attributes, library.config.policy)?)?;
+    let request = pair_request(&public, template::request(&attributes, private.family, &library.config)?)?;
     let new = generate(&mechanism.params, &request, &session.slot.token.partition()?)?;
     let key = new.public.clone().ok_or_else(|| Code::GeneralError.because("a pair without a public half"))?;
     let descent = Descent::generated(mechanism.kind);
@@ -78,70 +81,6 @@ pub fn generate_pair(
     match session.put(vec![public, private])?[..] {
         [public, private] => Ok((public, private)),
         _ => Err(Code::GeneralError.because("the store lost an object")),
-    }
-}
-
-/// `C_DeriveKey`.
-pub fn derive(
-    session: SessionHandle,
-    mechanism: Argument<Mechanism>,
-    base: ObjectHandle,
-    template: Argument<Template>,
-) -> Result<ObjectHandle> {
-    let library = Library::current()?;
-    let session = library.sessions.get(session)?;
-    let mechanism = mechanism?;
-    let (row, derive) = row(&mechanism, |row| row.derive)?;
-    let template = template?;
-    let base = permitted(&session, base, row, Purpose::Derive)?;
-    let asked = template::read(&template)?.number(A::KEY_TYPE).map(KeyType);
-    let key_type = asked.unwrap_or(KeyType::GENERIC_SECRET);
-    let mut draft = Draft::new(&template, Birth::Derive, implied(&session, ObjectClass::SECRET_KEY, Some(key_type)))?;
-    // An ECDH secret is for deriving from: in the HSM it can do nothing else (semantics 5.3).
-    let uses = [A::SIGN, A::VERIFY, A::ENCRYPT, A::DECRYPT, A::DERIVE];
-    if row.derives_for_deriving
-        && key_type == KeyType::GENERIC_SECRET
-        && !uses.iter().any(|kind| draft.given.has(*kind))
-    {
-        draft.given.set_flag(A::DERIVE, true);
-    }
-    let attributes = draft.complete()?;
-    birth::may_write(&session, &attributes)?;
-    let from = &base.object.attributes;
-    let descent = Descent {
-        generated_by: None,
-        always_sensitive: from.flag(A::ALWAYS_SENSITIVE),
-        never_extractable: from.flag(A::NEVER_EXTRACTABLE),
-    };
-    let mut request = template::request(&attributes, library.config.policy)?;
-    request.base_is_open = from.flag(A::EXTRACTABLE) && !from.flag(A::SENSITIVE);
-    let partition = session.partition()?;
-    let from = Derivation {
-        params: &mechanism.params,
-        base: &base.key,
-        others: &[],
-        request: &request,
-        partition: partition.as_ref(),
-    };
-    match derive(&from)? {
-        Derived::Key(new) => session.put_one(birth::hidden_key(&session, &draft, attributes, new, descent)?),
-        Derived::Public(_) | Derived::Data(_) => {
-            Err(Code::TemplateInconsistent.because("not what the mechanism makes"))
-        }
-    }
-}
-
-fn implied(session: &Session, class: ObjectClass, key_type: Option<KeyType>) -> Implied {
-    Implied { class: Some(class), key_type, ..session.implied() }
-}
-
-/// The type of key that a mechanism makes: the only one, or which of several the template names, the first if none.
-fn key_type(template: &Template, row: &Row) -> Result<Option<KeyType>> {
-    let asked = template::read(template)?.number(A::KEY_TYPE).map(KeyType);
-    match asked {
-        Some(asked) if !row.keys.contains(&asked) => Err(about(Code::TemplateInconsistent, A::KEY_TYPE)),
-        Some(asked) => Ok(Some(asked)),
-        None => Ok(row.keys.first().copied()),
     }
 }
 

@@ -1,0 +1,122 @@
+//! `C_DeriveKey`.
+
+use mechanisms::ck::{KeyType, MechanismType, ObjectClass};
+use mechanisms::params::Mechanism;
+use mechanisms::table::{Derivation, Derived, Row};
+
+use super::implied;
+use crate::attribute::family::Family;
+use crate::attribute::{AttributeType as A, Template, nested};
+use crate::call::{Argument, ObjectHandle, SessionHandle};
+use crate::library::Library;
+use crate::object::birth::{self, Descent};
+use crate::object::model::Object;
+use crate::object::template::{self, Birth, Draft, Implied};
+use crate::object::usage;
+use crate::operation::{Permitted, Purpose, permitted, row};
+use crate::sessions::Session;
+use crate::{Code, Result};
+
+/// `C_DeriveKey`.
+pub fn derive(
+    session: SessionHandle,
+    mechanism: Argument<Mechanism>,
+    base: ObjectHandle,
+    template: Argument<Template>,
+) -> Result<ObjectHandle> {
+    let library = Library::current()?;
+    let session = library.sessions.get(session)?;
+    let mechanism = mechanism?;
+    let (row, derive) = row(&mechanism, |row| row.derive)?;
+    let template = template?;
+    let base = permitted(&session, base, row, Purpose::Derive)?;
+    let others: Vec<_> = mechanism
+        .params
+        .other_keys(mechanism.kind)
+        .into_iter()
+        .map(|handle| other(&session, ObjectHandle(handle)))
+        .collect::<Result<_>>()?;
+    let template = nested::merged(template, base.object.attributes.bytes(A::DERIVE_TEMPLATE))?;
+    let mut draft = draft(&session, row, &base.object, &template)?;
+    let bases: Vec<_> = std::iter::once(&base).chain(&others).map(|base| &*base.object).collect();
+    if row.derives_bits_of_base {
+        usage::inherit(&mut draft, &bases, library.config.allow_conflicting_usage)?;
+    }
+    let attributes = draft.complete()?;
+    birth::may_write(&session, &attributes)?;
+    let all = |kind| bases.iter().all(|base| base.attributes.flag(kind));
+    let descent = Descent {
+        generated_by: None,
+        always_sensitive: all(A::ALWAYS_SENSITIVE),
+        never_extractable: all(A::NEVER_EXTRACTABLE),
+    };
+    let mut request = template::request(&attributes, draft.family, &library.config)?;
+    request.base_is_open = bases.iter().all(|base| !base.hides_value());
+    base.spend_authentication(&session)?;
+    let partition = session.partition()?;
+    let keys: Vec<_> = others.iter().map(|other| other.key.clone()).collect();
+    let from = Derivation {
+        params: &mechanism.params,
+        base: &base.key,
+        others: &keys,
+        request: &request,
+        partition: partition.as_ref(),
+    };
+    let contradiction = || Code::TemplateInconsistent.because("the mechanism makes no object of that class");
+    let object = match (derive(&from)?, draft.family) {
+        (Derived::Key(new), family) if family.is_hidden() => {
+            birth::hidden_key(&session, &draft, attributes, new, descent)?
+        }
+        (Derived::Public(key), family @ (Family::RsaPublic | Family::EcPublic)) => {
+            birth::public_key(attributes, family, &key, Descent::IMPORTED)?
+        }
+        (Derived::Data(value), Family::Data) => {
+            let mut attributes = attributes;
+            attributes.set(A::VALUE, value.to_vec());
+            birth::plain(attributes)?
+        }
+        _ => return Err(contradiction()),
+    };
+    session.put_one(object)
+}
+
+/// Another key that the parameter names: it may be of another type than the mechanism's, but it must be for deriving.
+fn other(session: &Session, handle: ObjectHandle) -> Result<Permitted> {
+    let object = session.key_object(handle)?;
+    if !object.attributes.flag(A::DERIVE) {
+        return Err(Code::KeyFunctionNotPermitted.because("CKA_DERIVE of the other key is not true"));
+    }
+    if object.attributes.flag(A::ALWAYS_AUTHENTICATE) {
+        return Err(Code::UserNotLoggedIn.because("CKA_ALWAYS_AUTHENTICATE of the other key"));
+    }
+    Permitted::of(session, object)
+}
+
+/// The draft of what the mechanism makes: a secret key, unless it is for public keys or data.
+fn draft(session: &Session, row: &Row, base: &Object, template: &Template) -> Result<Draft> {
+    let given = template::read(template)?;
+    let asked = given.number(A::KEY_TYPE).map(KeyType);
+    match row.kind {
+        MechanismType::PUB_KEY_FROM_PRIV_KEY => {
+            let implied = implied(session, ObjectClass::PUBLIC_KEY, base.key_type());
+            Draft::new(template, Birth::Derive, implied)
+        }
+        MechanismType::HKDF_DATA => {
+            Draft::new(template, Birth::Derive, Implied { class: Some(ObjectClass::DATA), ..session.implied() })
+        }
+        _ => {
+            let key_type = asked.unwrap_or(KeyType::GENERIC_SECRET);
+            let implied = implied(session, ObjectClass::SECRET_KEY, Some(key_type));
+            let mut draft = Draft::new(template, Birth::Derive, implied)?;
+            // An ECDH secret is for deriving from: in the HSM it can do nothing else (semantics 5.3).
+            let uses = [A::SIGN, A::VERIFY, A::ENCRYPT, A::DECRYPT, A::WRAP, A::UNWRAP, A::DERIVE];
+            if row.derives_for_deriving
+                && key_type == KeyType::GENERIC_SECRET
+                && !uses.iter().any(|kind| draft.given.has(*kind))
+            {
+                draft.given.set_flag(A::DERIVE, true);
+            }
+            Ok(draft)
+        }
+    }
+}
