@@ -4,6 +4,10 @@
 //! wire 5.6). A new carrier touches no other file.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use zeroize::Zeroizing;
 
 use crate::ddi::SessionControl;
 
@@ -17,6 +21,11 @@ pub trait Device: Send + Sync + fmt::Debug {
 
     /// Resets the partition (NSSR, wire 5.9): keys and the credential are gone, for every client of the device.
     fn reset(&self) -> Result<(), ChannelError>;
+
+    /// Where no other process can have the device: the counter of its partition's lives, for all its users in this one.
+    fn private_lives(&self) -> Option<Arc<AtomicU64>> {
+        None
+    }
 }
 
 /// One open handle. `Send + Sync`: any thread of the opening process may use it, several at once (semantics 4).
@@ -38,6 +47,30 @@ pub trait Channel: Send + Sync + fmt::Debug {
 
     /// AES-XTS on the fast path (wire 6.3): `call.data` is transformed in place.
     fn xts(&self, call: XtsCall<'_>) -> Result<(), ChannelError>;
+
+    /// As [`Channel::gcm`], for a bulk key id that may be another key's by now: `still` is asked after the device has
+    /// looked the id up, and where it says no, `call.data` is the input still and the answer [`ChannelError::Overtaken`].
+    /// A carrier that has the output elsewhere anyway needs no copy of its own for that.
+    fn gcm_if(&self, call: GcmCall<'_>, still: &dyn Fn() -> bool) -> Result<GcmReply, ChannelError> {
+        let mut copy = Zeroizing::new(call.data.to_vec());
+        let reply = self.gcm(GcmCall { data: &mut copy, ..call })?;
+        if !still() {
+            return Err(ChannelError::Overtaken);
+        }
+        call.data.copy_from_slice(&copy);
+        Ok(reply)
+    }
+
+    /// As [`Channel::xts`], with the condition of [`Channel::gcm_if`].
+    fn xts_if(&self, call: XtsCall<'_>, still: &dyn Fn() -> bool) -> Result<(), ChannelError> {
+        let mut copy = Zeroizing::new(call.data.to_vec());
+        self.xts(XtsCall { data: &mut copy, ..call })?;
+        if !still() {
+            return Err(ChannelError::Overtaken);
+        }
+        call.data.copy_from_slice(&copy);
+        Ok(())
+    }
 }
 
 /// The session part of a command descriptor (wire 5.4).
@@ -172,6 +205,8 @@ pub enum ChannelError {
     Answer(&'static str),
     /// AES-GCM: the tag does not fit; the data must be wiped.
     TagMismatch,
+    /// The caller's own condition on the call did not hold any more when the device had answered ([`Channel::gcm_if`]).
+    Overtaken,
     /// The operating system's error.
     Os {
         /// errno.
@@ -199,6 +234,7 @@ impl fmt::Display for ChannelError {
             Self::Driver { errno, code } => write!(f, "the driver failed the call: errno {errno}, code {code:#x}"),
             Self::Answer(what) => write!(f, "the driver's answer is not usable: {what}"),
             Self::TagMismatch => f.write_str("GCM tag mismatch"),
+            Self::Overtaken => f.write_str("the partition was provisioned anew during the call"),
             Self::Os { errno, doing } => write!(f, "{doing}: errno {errno}"),
             Self::State(why) => write!(f, "emulator state: {why}"),
         }

@@ -2,6 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +51,10 @@ impl Durable for Blobs {
         });
         outcome?;
         self.keep(&stored, &blobs).map_err(durable)
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(self.store.folder())
     }
 }
 

@@ -15,8 +15,8 @@ use crate::channel::{ChannelError, Direction, GcmCall, GcmReply, XtsCall};
 use crate::ddi::KeyType;
 
 impl Partition {
-    /// One AES-GCM call.
-    pub(super) fn gcm(&self, call: &mut GcmCall<'_>) -> Result<GcmReply, ChannelError> {
+    /// One AES-GCM call; `still` is asked between finding the key and using it (see [`crate::channel::Channel::gcm_if`]).
+    pub(super) fn gcm(&self, call: &mut GcmCall<'_>, still: &dyn Fn() -> bool) -> Result<GcmReply, ChannelError> {
         if call.data.is_empty() {
             return Err(driver(GCM_VALIDATION));
         }
@@ -32,6 +32,9 @@ impl Partition {
             (entry.kind, Arc::clone(&entry.material))
         };
         let Material::Gcm(key) = &*material else { return Err(gcm_field(8)) };
+        if !still() {
+            return Err(ChannelError::Overtaken);
+        }
         let approved = kind == KeyType::AES_GCM_BULK_256;
         let fips_approved = approved && self.options.fips_approved;
         let mut iv = call.iv;
@@ -55,8 +58,8 @@ impl Partition {
         }
     }
 
-    /// One AES-XTS call: unit after unit, the tweak counting up.
-    pub(super) fn xts(&self, call: &mut XtsCall<'_>) -> Result<(), ChannelError> {
+    /// One AES-XTS call: unit after unit, the tweak counting up. `still` as for [`Partition::gcm`].
+    pub(super) fn xts(&self, call: &mut XtsCall<'_>, still: &dyn Fn() -> bool) -> Result<(), ChannelError> {
         let len = call.data.len();
         let unit = call.data_unit_len;
         if len == 0 || unit == 0 || !len.is_multiple_of(unit) || !(unit == len || matches!(unit, 512 | 4096 | 8192)) {
@@ -98,6 +101,9 @@ impl Partition {
         };
         if bool::from(data_key.ct_eq(&**tweak_key)) {
             return Err(xts_field(6));
+        }
+        if !still() {
+            return Err(ChannelError::Overtaken);
         }
         let mut xts = Xts::new(call.direction, data_key, tweak_key).map_err(|_| engine_error())?;
         let mut tweak = u128::from_le_bytes(call.tweak);

@@ -44,7 +44,7 @@ mod vectors;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
@@ -61,6 +61,7 @@ use partition::Partition;
 /// It belongs to the process that opened it; a forked child gets [`ChannelError::NotOwner`] and opens its own.
 pub struct Emulator {
     partition: Arc<Partition>,
+    lives: Arc<AtomicU64>,
     owner: u32,
 }
 
@@ -83,7 +84,7 @@ impl Emulator {
         }
         let (file, durable) = state_file::StateFile::open(&folder)?;
         let partition = Arc::new(Partition::new(file, durable, options)?);
-        Ok(Arc::new(Self { partition, owner: std::process::id() }))
+        Ok(Arc::new(Self { partition, lives: Arc::default(), owner: std::process::id() }))
     }
 
     /// The fault port.
@@ -146,6 +147,10 @@ impl Device for Emulator {
     fn reset(&self) -> Result<(), ChannelError> {
         self.own()?;
         self.partition.reset()
+    }
+
+    fn private_lives(&self) -> Option<Arc<AtomicU64>> {
+        Some(Arc::clone(&self.lives))
     }
 }
 
@@ -269,7 +274,11 @@ impl Channel for Handle {
         Ok(())
     }
 
-    fn gcm(&self, mut call: GcmCall<'_>) -> Result<GcmReply, ChannelError> {
+    fn gcm(&self, call: GcmCall<'_>) -> Result<GcmReply, ChannelError> {
+        self.gcm_if(call, &|| true)
+    }
+
+    fn gcm_if(&self, mut call: GcmCall<'_>, still: &dyn Fn() -> bool) -> Result<GcmReply, ChannelError> {
         self.own()?;
         self.admit_fast(call.session, call.short_app_id)?;
         let faults = &self.partition.faults;
@@ -281,16 +290,20 @@ impl Channel for Handle {
             Some(Action::AbortAfter) => ChannelError::Aborted,
             Some(Action::Late(_)) => ChannelError::Late,
             _ => {
-                let done = self.partition.gcm(&mut call)?;
+                let done = self.partition.gcm(&mut call, still)?;
                 return faults.leave(passage).map(|()| done);
             }
         };
         let mut elsewhere = call.data.to_vec();
-        self.partition.gcm(&mut GcmCall { data: &mut elsewhere, ..call })?;
+        self.partition.gcm(&mut GcmCall { data: &mut elsewhere, ..call }, still)?;
         Err(dropped)
     }
 
-    fn xts(&self, mut call: XtsCall<'_>) -> Result<(), ChannelError> {
+    fn xts(&self, call: XtsCall<'_>) -> Result<(), ChannelError> {
+        self.xts_if(call, &|| true)
+    }
+
+    fn xts_if(&self, mut call: XtsCall<'_>, still: &dyn Fn() -> bool) -> Result<(), ChannelError> {
         self.own()?;
         self.admit_fast(call.session, call.short_app_id)?;
         let faults = &self.partition.faults;
@@ -302,12 +315,12 @@ impl Channel for Handle {
             Some(Action::AbortAfter) => ChannelError::Aborted,
             Some(Action::Late(_)) => ChannelError::Late,
             _ => {
-                self.partition.xts(&mut call)?;
+                self.partition.xts(&mut call, still)?;
                 return faults.leave(passage);
             }
         };
         let mut elsewhere = call.data.to_vec();
-        self.partition.xts(&mut XtsCall { data: &mut elsewhere, ..call })?;
+        self.partition.xts(&mut XtsCall { data: &mut elsewhere, ..call }, still)?;
         Err(dropped)
     }
 }
@@ -337,7 +350,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = Config { folder: folder.path().to_owned(), options: Options::default() };
         let emulator = Emulator::open(config).unwrap();
-        let child = Emulator { partition: Arc::clone(&emulator.partition), owner: emulator.owner + 1 };
+        let partition = Arc::clone(&emulator.partition);
+        let child = Emulator { partition, lives: Arc::default(), owner: emulator.owner + 1 };
         assert_eq!(child.open().unwrap_err(), ChannelError::NotOwner);
         assert_eq!(child.info().unwrap_err(), ChannelError::NotOwner);
         assert_eq!(child.reset().unwrap_err(), ChannelError::NotOwner);

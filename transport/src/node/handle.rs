@@ -132,6 +132,10 @@ impl Channel for Handle {
     }
 
     fn gcm(&self, call: GcmCall<'_>) -> Result<GcmReply, ChannelError> {
+        self.gcm_if(call, &|| true)
+    }
+
+    fn gcm_if(&self, call: GcmCall<'_>, still: &dyn Fn() -> bool) -> Result<GcmReply, ChannelError> {
         let file = self.file()?;
         let invalid = ChannelError::FastPath { result: 0, extended: outcome::FP_GCM_INVALID };
         if call.data.is_empty() || (call.direction == Direction::Decrypt && call.tag.is_none()) {
@@ -175,6 +179,9 @@ impl Channel for Handle {
             },
         );
         outcome::fast_path(returned, &argument.out, Cipher::Gcm(call.direction), len)?;
+        if !still() {
+            return Err(ChannelError::Overtaken);
+        }
 
         call.data.copy_from_slice(&destination.bytes()[place.aligned..]);
         self.buffers.give_back(destination);
@@ -190,6 +197,10 @@ impl Channel for Handle {
     }
 
     fn xts(&self, call: XtsCall<'_>) -> Result<(), ChannelError> {
+        self.xts_if(call, &|| true)
+    }
+
+    fn xts_if(&self, call: XtsCall<'_>, still: &dyn Fn() -> bool) -> Result<(), ChannelError> {
         let file = self.file()?;
         let invalid = ChannelError::FastPath { result: 0, extended: outcome::FP_XTS_INVALID };
         let len = call.data.len();
@@ -210,6 +221,9 @@ impl Channel for Handle {
             Call::Xts { argument: &mut argument, source: call.data, destination: destination.bytes_mut() },
         );
         outcome::fast_path(returned, &argument.out, Cipher::Xts, len)?;
+        if !still() {
+            return Err(ChannelError::Overtaken);
+        }
 
         call.data.copy_from_slice(destination.bytes());
         self.buffers.give_back(destination);

@@ -1,17 +1,19 @@
 //! One device session of this process and everything that lives and dies with it: the live keys, and their ids.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
+use parking_lot::Mutex;
 
 use super::hsm_key::{Fingerprint, HsmKey, Source};
+use super::life::{Life, Lives};
 use super::line::{Frame, Line};
 use super::live::{Evicted, Found, LiveKey, LiveKeys, Pin};
 use super::provision::{self, Session};
 use super::reaction::{READY_WAIT, Reaction, lost_xts_keys, reaction, repeat};
 use super::{Durable, FacetKind, PartitionBlobs, PartitionSecrets, keys};
-use crate::channel::{ChannelError, Device, Direction, GcmCall, GcmReply, XtsCall};
+use crate::channel::{Channel, ChannelError, Device, Direction, GcmCall, GcmReply, XtsCall};
 use crate::ddi::command::{CloseSession, DeleteKey, GetUnwrappingKey, UnmaskKey};
 use crate::ddi::{Opcode, Request, Status};
 use crate::{Error, Result};
@@ -29,9 +31,11 @@ pub(super) struct Connection {
     root: HsmKey,
     seal: HsmKey,
     unwrapping: OnceLock<UnwrappingKey>,
-    /// Whether the device still knows the session. Read-locked during fast-path calls, the only ones that an old session
-    /// could make with an id that a reset has given to another key.
-    alive: RwLock<bool>,
+    /// The partition's life in which the session was opened, and where later ones are marked.
+    life: Life,
+    lives: Arc<Lives>,
+    /// Whether the device still knows the session, as far as we do.
+    alive: AtomicBool,
     /// Held while two live keys are gathered for one command: two threads with one each would wait for each other when the
     /// device has no room for a third.
     gathering: Mutex<()>,
@@ -54,10 +58,11 @@ impl Connection {
         device: &dyn Device,
         secrets: &PartitionSecrets,
         durable: &dyn Durable,
+        lives: &Arc<Lives>,
         epoch: u64,
     ) -> Result<Self> {
         let (line, _) = provision::open(device)?;
-        let blobs = provision::establish(device, &line, secrets, durable)?;
+        let (blobs, present) = provision::establish(device, &line, secrets, durable, lives)?;
         let Session { id, short_app_id } = provision::open_session(&line, secrets)?;
         let mut connection = Self {
             line,
@@ -68,7 +73,9 @@ impl Connection {
             root: HsmKey::new(Vec::new(), None),
             seal: HsmKey::new(Vec::new(), None),
             unwrapping: OnceLock::new(),
-            alive: RwLock::new(true),
+            life: present,
+            lives: Arc::clone(lives),
+            alive: AtomicBool::new(true),
             gathering: Mutex::new(()),
             process: std::process::id(),
         };
@@ -83,11 +90,15 @@ impl Connection {
             durable.exclusively(&mut |stored, store| {
                 // Another process may have been here since.
                 let before = stored.clone();
+                let root = match &stored.root {
+                    Some(root) => HsmKey::decode(root)?,
+                    None => keys::make_root(self)?,
+                };
                 if stored.root.is_none() {
-                    stored.root = Some(keys::make_root(self)?.encode());
+                    stored.root = Some(root.encode());
                 }
                 if stored.seal.is_none() {
-                    stored.seal = Some(keys::make_seal(self)?.encode());
+                    stored.seal = Some(keys::make_seal(self, &root)?.encode());
                 }
                 if stored.muk.is_none() {
                     // A key that the device is still making is no reason to keep a user waiting for the login.
@@ -158,13 +169,12 @@ impl Connection {
         aad: &[u8],
         data: &mut [u8],
     ) -> Result<GcmReply> {
-        let _alive = self.fast_path()?;
         let bulk_key = key.bulk.ok_or(Error::UnexpectedAnswer("an AES-GCM key without a bulk key id"))?;
         let (session, short_app_id) = (self.session, self.short_app_id);
         let (iv, tag) = (*iv, tag.copied());
-        repeat(Reaction::Later, READY_WAIT, || {
+        self.fast_path(|channel, still| {
             let data = &mut *data;
-            Ok(self.line.channel.gcm(GcmCall { direction, session, short_app_id, bulk_key, iv, tag, aad, data })?)
+            channel.gcm_if(GcmCall { direction, session, short_app_id, bulk_key, iv, tag, aad, data }, still)
         })
     }
 
@@ -177,34 +187,31 @@ impl Connection {
         tweak: [u8; 16],
         data: &mut [u8],
     ) -> Result<()> {
-        let _alive = self.fast_path()?;
         let bulk = |key: &LiveKey| key.bulk.ok_or(Error::UnexpectedAnswer("an AES-XTS key without a bulk key id"));
         let (data_key, tweak_key) = (bulk(data_key)?, bulk(tweak_key)?);
         let (session, short_app_id, data_unit_len) = (self.session, self.short_app_id, data.len());
-        repeat(Reaction::Later, READY_WAIT, || {
+        self.fast_path(|channel, still| {
             let data = &mut *data;
-            Ok(self.line.channel.xts(XtsCall {
-                direction,
-                session,
-                short_app_id,
-                data_key,
-                tweak_key,
-                tweak,
-                data_unit_len,
-                data,
-            })?)
+            let call = XtsCall { direction, session, short_app_id, data_key, tweak_key, tweak, data_unit_len, data };
+            channel.xts_if(call, still)
         })
     }
 
-    /// The right to make a fast-path call: held during it.
-    fn fast_path(&self) -> Result<RwLockReadGuard<'_, bool>> {
-        let alive = self.alive.read();
-        if *alive {
-            return Ok(alive);
+    /// Runs a fast-path call on the condition that the partition's life is still ours (see `life`).
+    fn fast_path<T>(
+        &self,
+        mut call: impl FnMut(&dyn Channel, &dyn Fn() -> bool) -> std::result::Result<T, ChannelError>,
+    ) -> Result<T> {
+        let same_life = || self.lives.now() == Ok(self.life);
+        let done = repeat(Reaction::Later, READY_WAIT, || Ok(call(&*self.line.channel, &same_life)?));
+        match done {
+            Err(error) if !matches!(reaction(&error), Reaction::Reconnect) && !same_life() => {
+                // What the device answers on the other path. The failure was another key's.
+                let (command, status) = (Opcode::REOPEN_SESSION, Status::SESSION_NEEDS_RENEGOTIATION);
+                Err(Error::Device { command, status })
+            }
+            done => done,
         }
-        // What the device answers on the other path.
-        let (command, status) = (Opcode::REOPEN_SESSION, Status::SESSION_NEEDS_RENEGOTIATION);
-        Err(Error::Device { command, status })
     }
 
     /// Runs a command on a facet's live key, which stays in the device until the command has ended. A key that the
@@ -291,7 +298,7 @@ impl Connection {
 
     /// An id that the device just gave us.
     pub(super) fn owned(&self, id: u16, bulk: Option<u16>) -> LiveKey {
-        LiveKey { id, bulk, epoch: self.epoch }
+        LiveKey { id, bulk, of_session: false, epoch: self.epoch }
     }
 
     /// Takes a key that was just made into the cache, so that its first use needs no `UnmaskKey`.
@@ -358,11 +365,9 @@ impl Connection {
         })
     }
 
-    /// The device forgot this session in a reset: its keys are gone, and its ids may soon be other keys. Returns when no
-    /// fast-path call of this connection is under way, and none will be; on the other path the device itself refuses
-    /// the session.
+    /// The device forgot this session in a reset, and its keys are gone.
     pub(super) fn abandon(&self) {
-        *self.alive.write() = false;
+        self.alive.store(false, Ordering::Relaxed);
     }
 }
 
@@ -373,7 +378,8 @@ impl Drop for Connection {
         if !*self.alive.get_mut() || self.process != std::process::id() {
             return;
         }
-        for key in self.live.drain() {
+        // Session keys end with the session.
+        for key in self.live.drain().into_iter().filter(|key| !key.of_session) {
             match self.try_delete(&key) {
                 // All the others would fail, or wait, the same way.
                 Err(Error::Channel(ChannelError::NotReady)) => return,

@@ -1,5 +1,6 @@
 //! A key whose value lives in the HSM: masked blobs per facet, and how to make a facet that has none yet.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -81,7 +82,7 @@ impl HsmKey {
 
     fn of(facets: Vec<Facet>, recipe: Option<Recipe>) -> Self {
         let kinds = recipe.iter().flat_map(|recipe| recipe.kinds.iter().map(|kind| (*kind, recipe.fingerprint(*kind))));
-        let derived = kinds.filter(|(kind, _)| facets.iter().all(|facet| facet.kind != *kind)).collect();
+        let derived = kinds.collect();
         Self { facets, recipe, derived, memo: Memo::default() }
     }
 
@@ -127,16 +128,15 @@ impl HsmKey {
         self.facets.iter().any(|facet| facet.kind == kind) || self.derived.iter().any(|(derived, _)| *derived == kind)
     }
 
-    /// The cache's name for a facet, and where it comes from.
+    /// The cache's name for a facet, and where it comes from. The recipe goes first: what is derived is a Session key,
+    /// which the device clears away when this process ends, however it ends; a blob's is an App key.
     pub(super) fn source(&self, kind: FacetKind) -> Result<(Fingerprint, Source<'_>)> {
-        if let Some(facet) = self.facets.iter().find(|facet| facet.kind == kind) {
-            return Ok((facet.fingerprint, Source::Blob(&facet.blob)));
-        }
         let derived = self.derived.iter().find(|(derived, _)| *derived == kind);
-        match (&self.recipe, derived) {
-            (Some(recipe), Some((_, name))) => Ok((*name, Source::Recipe(recipe))),
-            _ => Err(Error::NoFacet(kind)),
+        if let (Some(recipe), Some((_, name))) = (&self.recipe, derived) {
+            return Ok((*name, Source::Recipe(recipe)));
         }
+        let facet = self.facets.iter().find(|facet| facet.kind == kind).ok_or(Error::NoFacet(kind))?;
+        Ok((facet.fingerprint, Source::Blob(&facet.blob)))
     }
 
     /// What this key, and every copy of it, is known by outside the device: a hash, unlike that of any other key.
@@ -156,7 +156,7 @@ impl fmt::Debug for HsmKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kinds = self.facets.iter().map(|facet| facet.kind).chain(self.derived.iter().map(|(kind, _)| *kind));
         f.write_str("HsmKey")?;
-        f.debug_set().entries(kinds).finish()
+        f.debug_set().entries(kinds.collect::<BTreeSet<_>>()).finish()
     }
 }
 
@@ -317,12 +317,14 @@ mod tests {
     }
 
     #[test]
-    fn a_facet_comes_from_its_blob_else_from_the_recipe_else_not_at_all() {
+    fn a_facet_comes_from_the_recipe_else_from_its_blob_else_not_at_all() {
         let recipe =
             Recipe { root: [7; 32], salt: [9; 32], len: 32, kinds: vec![FacetKind::AesCbc, FacetKind::AesGcm] };
         let key = HsmKey::new(vec![(FacetKind::AesCbc, vec![0xCC])], Some(recipe));
-        assert!(matches!(key.source(FacetKind::AesCbc), Ok((_, Source::Blob([0xCC])))));
+        assert!(matches!(key.source(FacetKind::AesCbc), Ok((_, Source::Recipe(_)))));
         assert!(matches!(key.source(FacetKind::AesGcm), Ok((_, Source::Recipe(_)))));
+        let key = HsmKey::new(vec![(FacetKind::AesGcm, vec![0xCC])], None);
+        assert!(matches!(key.source(FacetKind::AesGcm), Ok((_, Source::Blob([0xCC])))));
         assert!(matches!(key.source(FacetKind::AesXts), Err(Error::NoFacet(FacetKind::AesXts))));
         assert!(key.can(FacetKind::AesGcm) && !key.can(FacetKind::EcSign));
     }

@@ -8,8 +8,8 @@ use super::connection::Connection;
 use super::hsm_key::{HsmKey, Recipe, SALT_LEN};
 use super::live::LiveKey;
 use super::{Curve, FacetKind, Hash};
-use crate::ddi::command::{AesGenerateKey, EccGenerateKeyPair, EcdhKeyExchange, HkdfDerive};
-use crate::ddi::{AesKeySize, EccCurve, HashAlgorithm, KeyType, Metadata, TargetKeyProperties, Usage, key};
+use crate::ddi::command::{EccGenerateKeyPair, EcdhKeyExchange, HkdfDerive};
+use crate::ddi::{EccCurve, HashAlgorithm, KeyType, Metadata, TargetKeyProperties, Usage, key};
 use crate::{Error, Result};
 
 /// What `HkdfDerive` is to make for a facet.
@@ -71,7 +71,11 @@ const fn usage(kind: FacetKind) -> Usage {
 /// An App key: masked under the partition's masking key, so any session of any process opens its blob. No label: the
 /// store binds name and blob together.
 pub(super) fn properties(kind: FacetKind) -> TargetKeyProperties<'static> {
-    TargetKeyProperties { key_metadata: Metadata::new(usage(kind), false), key_label: &[] }
+    scoped(kind, false)
+}
+
+fn scoped(kind: FacetKind, of_session: bool) -> TargetKeyProperties<'static> {
+    TargetKeyProperties { key_metadata: Metadata::new(usage(kind), of_session), key_label: &[] }
 }
 
 /// Whether a device key of this type is what the facet wants.
@@ -100,13 +104,18 @@ pub(super) fn fits(kind: FacetKind, key_type: KeyType) -> bool {
     wanted.contains(&key_type)
 }
 
-/// A new secret of the token: a recipe over the root secret, with its first facet made.
+/// A new secret of the token: a recipe over the root secret, with its first facet made. The recipe is all that is kept of
+/// it: the device keys are Session keys, and what they are masked with dies with the session.
 pub(super) fn generate_secret(connection: &Connection, len: usize, facets: &[FacetKind]) -> Result<HsmKey> {
+    secret_under(connection, connection.root(), len, facets)
+}
+
+fn secret_under(connection: &Connection, root_key: &HsmKey, len: usize, facets: &[FacetKind]) -> Result<HsmKey> {
     let first = *facets.first().ok_or(Error::InvalidArgument("a key without a use"))?;
     for kind in facets {
         target(*kind, len)?;
     }
-    let (root, _) = connection.root().source(FacetKind::Secret)?;
+    let (root, _) = root_key.source(FacetKind::Secret)?;
     let mut salt = [0; SALT_LEN];
     rand::fill(&mut salt).map_err(|_| Error::UnexpectedAnswer("random"))?;
     let len = u8::try_from(len).map_err(|_| Error::Unsupported("secrets over 128 bytes"))?;
@@ -114,23 +123,23 @@ pub(super) fn generate_secret(connection: &Connection, len: usize, facets: &[Fac
     kinds.sort_unstable();
     kinds.dedup();
     let recipe = Recipe { root, salt, len, kinds };
-    let (live, masked) = derive_recipe(connection, &recipe, first)?;
-    let key = HsmKey::new(vec![(first, masked)], Some(recipe));
+    let live = derive_recipe(connection, root_key, &recipe, first)?;
+    let key = HsmKey::new(Vec::new(), Some(recipe));
     connection.keep(&key, first, live)?;
     Ok(key)
 }
 
-/// A facet that has no blob, from the recipe.
+/// A facet from the recipe.
 pub(super) fn derive_again(connection: &Connection, recipe: &Recipe, kind: FacetKind) -> Result<LiveKey> {
-    Ok(derive_recipe(connection, recipe, kind)?.0)
+    derive_recipe(connection, connection.root(), recipe, kind)
 }
 
-fn derive_recipe(connection: &Connection, recipe: &Recipe, kind: FacetKind) -> Result<(LiveKey, Vec<u8>)> {
-    if connection.root().source(FacetKind::Secret)?.0 != recipe.root {
+fn derive_recipe(connection: &Connection, root: &HsmKey, recipe: &Recipe, kind: FacetKind) -> Result<LiveKey> {
+    if root.source(FacetKind::Secret)?.0 != recipe.root {
         return Err(Error::BlobRejected("the root secret of another token"));
     }
-    let root = connection.root();
-    derive(connection, root, Hash::Sha384, &recipe.salt, Recipe::info(kind), usize::from(recipe.len), kind)
+    let input = Kdf { hash: Hash::Sha384, salt: &recipe.salt, info: Recipe::info(kind), len: usize::from(recipe.len) };
+    Ok(derive(connection, root, &input, kind, true)?.0)
 }
 
 /// HKDF of a secret, with one key per facet. All are made now: the result keeps no hold on the base key.
@@ -155,34 +164,43 @@ pub(super) fn hkdf(
     for kind in facets {
         target(*kind, len)?;
     }
-    each_facet(connection, facets, |kind| derive(connection, base, hash, salt, info, len, kind))
+    let input = Kdf { hash, salt, info, len };
+    each_facet(connection, facets, |kind| derive(connection, base, &input, kind, false))
+}
+
+/// What HKDF is given beside the base key.
+struct Kdf<'a> {
+    hash: Hash,
+    salt: &'a [u8],
+    info: &'a [u8],
+    len: usize,
 }
 
 fn derive(
     connection: &Connection,
     base: &HsmKey,
-    hash: Hash,
-    salt: &[u8],
-    info: &[u8],
-    len: usize,
+    input: &Kdf<'_>,
     kind: FacetKind,
+    of_session: bool,
 ) -> Result<(LiveKey, Vec<u8>)> {
-    let Target { key_type, key_length } = target(kind, len)?;
+    let Target { key_type, key_length } = target(kind, input.len)?;
     connection.with_key(base, FacetKind::Secret, |secret| {
         let request = HkdfDerive {
             key_id: secret.id,
-            hash_algorithm: hash_algorithm(hash),
+            hash_algorithm: hash_algorithm(input.hash),
             // Always explicit: what an absent salt means differs between devices (semantics 6.9).
-            salt: Some(salt),
-            info: Some(info),
+            salt: Some(input.salt),
+            info: Some(input.info),
             key_type,
             key_tag: None,
-            key_properties: properties(kind),
+            key_properties: scoped(kind, of_session),
             key_length,
         };
         connection.making_room(|| {
-            connection
-                .send(&request, |body| (connection.owned(body.key_id, body.bulk_key_id), body.masked_key.to_vec()))
+            connection.send(&request, |body| {
+                let live = LiveKey { of_session, ..connection.owned(body.key_id, body.bulk_key_id) };
+                (live, body.masked_key.to_vec())
+            })
         })
     })
 }
@@ -292,17 +310,9 @@ pub(super) fn make_root(connection: &Connection) -> Result<HsmKey> {
     Ok(key)
 }
 
-/// The token's sealing key: made in the device, which also chooses every IV.
-pub(super) fn make_seal(connection: &Connection) -> Result<HsmKey> {
-    let kind = FacetKind::AesGcmApproved;
-    let request =
-        AesGenerateKey { key_size: AesKeySize::AES_GCM_BULK_256, key_tag: None, key_properties: properties(kind) };
-    let (live, masked) = connection.making_room(|| {
-        connection.send(&request, |body| (connection.owned(body.key_id, body.bulk_key_id), body.masked_key.to_vec()))
-    })?;
-    let key = HsmKey::new(vec![(kind, masked)], None);
-    connection.keep(&key, kind, live)?;
-    Ok(key)
+/// The token's sealing key: a secret like any other, with which the device also chooses every IV.
+pub(super) fn make_seal(connection: &Connection, root: &HsmKey) -> Result<HsmKey> {
+    secret_under(connection, root, 32, &[FacetKind::AesGcmApproved])
 }
 
 /// A P-384 key pair of this session that is deleted when it goes out of scope, and by the device with the session.

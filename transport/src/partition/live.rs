@@ -22,6 +22,8 @@ pub(super) struct LiveKey {
     pub(super) id: u16,
     /// The fast path's name of an AES bulk key; equal to `id` on the simulator only (semantics 6.3).
     pub(super) bulk: Option<u16>,
+    /// A Session key, which ends with the session; else an App key, which only `DeleteKey` or a reset ends.
+    pub(super) of_session: bool,
     /// The connection's epoch.
     pub(super) epoch: u64,
 }
@@ -246,7 +248,7 @@ mod tests {
     }
 
     fn live(id: u16) -> LiveKey {
-        LiveKey { id, bulk: None, epoch: 1 }
+        LiveKey { id, bulk: None, of_session: false, epoch: 1 }
     }
 
     fn evicted(keys: &LiveKeys, bulk: bool) -> Option<u16> {

@@ -9,6 +9,7 @@
 //! | `hsm_key` | a key as masked blobs and a recipe, and its stored form |
 //! | `line` | one open handle: typed request out, typed answer back |
 //! | `identity`, `ceremony`, `provision` | from a fresh partition to an open session |
+//! | `life` | which life of the partition this is, and why no id is ever another key's |
 //! | `live` | which keys are in the device now, and who uses them |
 //! | `connection` | one device session: live ids, room for more, recovery's unit |
 //! | `reaction` | what a status means to the host, in one table |
@@ -24,6 +25,7 @@ mod identity;
 mod import;
 mod keys;
 mod kinds;
+mod life;
 mod line;
 mod live;
 mod ops;
@@ -40,6 +42,7 @@ use parking_lot::{Mutex, RwLock};
 use zeroize::{Zeroize, Zeroizing};
 
 use self::connection::Connection;
+use self::life::Lives;
 use self::reaction::{Reaction, Restarts, interrupted, reaction};
 use crate::channel::{Device, Direction};
 use crate::{Error, Result};
@@ -74,6 +77,7 @@ pub struct Partition {
     connecting: Mutex<()>,
     /// Counts the connections.
     epoch: AtomicU64,
+    lives: Arc<Lives>,
 }
 
 impl fmt::Debug for Partition {
@@ -86,7 +90,8 @@ impl Partition {
     /// A partition that provisions itself, and opens its device session, when first used.
     pub fn new(device: Arc<dyn Device>, secrets: PartitionSecrets, durable: Arc<dyn Durable>) -> Self {
         let (current, connecting, epoch) = (RwLock::new(None), Mutex::new(()), AtomicU64::new(0));
-        Self { device, secrets, durable, current, connecting, epoch }
+        let lives = Arc::new(Lives::new(&*device, durable.folder()));
+        Self { device, secrets, durable, current, connecting, epoch, lives }
     }
 
     /// Provisions the partition (or finds it provisioned) and opens the device session, if that has not happened yet.
@@ -319,7 +324,7 @@ impl Partition {
             return Ok(Arc::clone(connection));
         }
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
-        let connection = Arc::new(Connection::open(&*self.device, &self.secrets, &*self.durable, epoch)?);
+        let connection = Arc::new(Connection::open(&*self.device, &self.secrets, &*self.durable, &self.lives, epoch)?);
         *self.current.write() = Some(Arc::clone(&connection));
         Ok(connection)
     }

@@ -1,6 +1,7 @@
 //! What the owner of a partition keeps for it: secrets, blobs, and a place for the blobs.
 
 use std::fmt;
+use std::path::Path;
 
 use zeroize::Zeroizing;
 
@@ -48,4 +49,10 @@ pub trait Durable: Send + Sync + fmt::Debug {
         &self,
         provision: &mut dyn FnMut(&mut PartitionBlobs, &mut dyn FnMut(&PartitionBlobs) -> Result<()>) -> Result<()>,
     ) -> Result<()>;
+
+    /// The folder, there already, that all processes of the token share and nobody else writes to, for what they have to
+    /// tell one another while they run; `None` where the device is this store's alone.
+    fn folder(&self) -> Option<&Path> {
+        None
+    }
 }

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use super::ceremony::{self, DeviceKey, Envelope};
 use super::identity::Identity;
+use super::life::{Life, Lives};
 use super::line::Line;
 use super::reaction::{Reaction, Restarts, interrupted, is, reaction, repeat};
 use super::{Durable, PartitionBlobs, PartitionInfo, PartitionSecrets};
@@ -70,16 +71,17 @@ fn read_identity(line: &Line) -> Result<Identity> {
 }
 
 /// Provisions the partition unless somebody has done so since its last reset. Afterwards the blobs are those to work
-/// with.
+/// with, and the life is the one in which the partition is.
 pub(super) fn establish(
     device: &dyn Device,
     line: &Line,
     secrets: &PartitionSecrets,
     durable: &dyn Durable,
-) -> Result<PartitionBlobs> {
-    let mut result = PartitionBlobs::default();
+    lives: &Lives,
+) -> Result<(PartitionBlobs, Life)> {
+    let mut result = None;
     durable.exclusively(&mut |blobs, store| {
-        let mut attempt = Attempt::new(line, secrets, blobs);
+        let mut attempt = Attempt::new(line, secrets, blobs, lives);
         let found = attempt.run(store)?;
         if found == Found::Provisioned && attempt.blobs.bmk.is_none() {
             // Provisioned under another owner's credential, or under a BMK that was never stored: no key made now would
@@ -91,10 +93,11 @@ pub(super) fn establish(
             device.reset()?;
             attempt.run(store)?;
         }
-        result = attempt.blobs.clone();
+        // Read before the lock is let go of: no other life has begun since.
+        result = Some((attempt.blobs.clone(), lives.now()?));
         Ok(())
     })?;
-    Ok(result)
+    result.ok_or(Error::UnexpectedAnswer("the store did not let us provision"))
 }
 
 /// How [`Attempt::run`] ended.
@@ -111,6 +114,7 @@ struct Attempt<'a> {
     line: &'a Line,
     secrets: &'a PartitionSecrets,
     blobs: &'a mut PartitionBlobs,
+    lives: &'a Lives,
     identity: Option<Identity>,
     /// BK3 was masked anew in this pass.
     bk3_is_fresh: bool,
@@ -119,8 +123,8 @@ struct Attempt<'a> {
 }
 
 impl<'a> Attempt<'a> {
-    fn new(line: &'a Line, secrets: &'a PartitionSecrets, blobs: &'a mut PartitionBlobs) -> Self {
-        Self { line, secrets, blobs, identity: None, bk3_is_fresh: false, without_muk: false }
+    fn new(line: &'a Line, secrets: &'a PartitionSecrets, blobs: &'a mut PartitionBlobs, lives: &'a Lives) -> Self {
+        Self { line, secrets, blobs, lives, identity: None, bk3_is_fresh: false, without_muk: false }
     }
 
     fn run(&mut self, store: &mut dyn FnMut(&PartitionBlobs) -> Result<()>) -> Result<Found> {
@@ -187,6 +191,8 @@ impl<'a> Attempt<'a> {
             pota_sig: Cow::Owned(pota_sig),
             pota_pub_key: p384(&pota_key),
         };
+        // Marked before, and for nothing where the ceremony fails.
+        self.lives.begin()?;
         let bmk = line.send(None, &request, |body| body.bmk.to_vec())?;
 
         // The device returns another BMK each time: the same masking key under a fresh IV. Storing it costs a synced

@@ -49,6 +49,7 @@ pub(super) fn reaction(error: &Error) -> Reaction {
         // The driver submitted nothing.
         Error::Channel(ChannelError::NotReady) => return Reaction::Later,
         Error::Channel(ChannelError::Aborted | ChannelError::Late) => return Reaction::Reconnect,
+        Error::Channel(ChannelError::Overtaken) => return Reaction::Recover,
         _ => return Reaction::GiveUp,
     };
     match status {

@@ -1,5 +1,6 @@
 //! An emulated chip in a temporary folder and a blob store in memory.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
@@ -70,10 +71,18 @@ pub(crate) fn secrets(owner: u8) -> PartitionSecrets {
 }
 
 /// A store in memory that remembers every state it was asked to store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Memory {
     blobs: Mutex<PartitionBlobs>,
     history: Mutex<Vec<PartitionBlobs>>,
+    /// What the processes of a token share while they run.
+    folder: TempDir,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { blobs: Mutex::default(), history: Mutex::default(), folder: TempDir::new().unwrap() }
+    }
 }
 
 impl Memory {
@@ -108,5 +117,9 @@ impl Durable for Memory {
         }
         *blobs = current;
         Ok(())
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        Some(self.folder.path())
     }
 }
