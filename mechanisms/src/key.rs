@@ -165,9 +165,9 @@ pub struct KeyRequest {
     pub curve: Option<Curve>,
     /// `CKA_SIGN` or `CKA_SIGN_RECOVER`; and `CKA_VERIFY` of a secret key.
     pub sign: bool,
-    /// `CKA_DECRYPT` or `CKA_UNWRAP`; and `CKA_ENCRYPT` or `CKA_WRAP` of a secret key.
+    /// `CKA_DECRYPT`, `CKA_UNWRAP` or `CKA_DECAPSULATE`; and `CKA_ENCRYPT` or `CKA_WRAP` of a secret key.
     pub decrypt: bool,
-    /// `CKA_DERIVE`.
+    /// `CKA_DERIVE` or `CKA_DECAPSULATE`.
     pub derive: bool,
     /// `CKA_EXTRACTABLE`.
     pub extractable: bool,
