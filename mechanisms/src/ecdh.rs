@@ -229,7 +229,7 @@ fn decapsulate(from: &Derivation<'_>, ciphertext: &[u8]) -> Result<NewKey> {
     let agreement = Agreement::without_peer(from.params)?;
     let (curve, _) = ec::public_half(from.base)?;
     let peer = ec::point(curve, ciphertext)
-        .map_err(|_| Code::EncryptedDataInvalid.because("the ciphertext is no point of the curve"))?;
+        .map_err(|_| Code::WrappedKeyInvalid.because("the ciphertext is no point of the curve"))?;
     agreement.with(from.base, &peer, from.request)
 }
 
@@ -406,7 +406,7 @@ mod tests {
                     assert_eq!(bytes_of(made.key), bytes_of(there));
 
                     let refused = decapsulate(&from(&private), &made.ciphertext[1..]).unwrap_err();
-                    assert_eq!(refused, Code::EncryptedDataInvalid);
+                    assert_eq!(refused, Code::WrappedKeyInvalid);
                     let outcome = (encapsulate.run)(&from(&private)).unwrap_err();
                     assert_eq!(outcome, Code::KeyTypeInconsistent);
                 }
