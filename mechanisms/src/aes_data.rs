@@ -27,6 +27,7 @@ pub(crate) const ROWS: &[Row] = &[
         shape: Shape::StringData,
         hardware: true,
         derive: Some(derive),
+        made_in_library: true,
         ..aes::cipher(MechanismType::AES_ECB_ENCRYPT_DATA)
     },
     Row {
@@ -34,6 +35,7 @@ pub(crate) const ROWS: &[Row] = &[
         shape: Shape::CbcData,
         hardware: true,
         derive: Some(derive),
+        made_in_library: true,
         ..aes::cipher(MechanismType::AES_CBC_ENCRYPT_DATA)
     },
 ];
