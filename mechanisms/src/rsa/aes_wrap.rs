@@ -267,3 +267,65 @@ const MAX_PAYLOAD: usize = 1 << 16;
 const OAEP_LEN: usize = 256;
 /// Longest blob that the device takes (semantics 6.6).
 const MAX_BLOB: usize = 3072;
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::key_wrap::{AES_128, AES_256, AesKek, KeyWrapPadded};
+    use aws_lc_rs::rsa as engine;
+
+    use super::super::tests::{private, public, spki};
+    use super::*;
+    use crate::key::{Material, Value};
+    use crate::testing::message;
+
+    fn params(aes_bits: u64) -> Params {
+        let (hash, mgf) = (MechanismType::SHA256, cryptoki_sys::CKG_MGF1_SHA256);
+        Params::RsaAesWrap { aes_bits, hash, mgf, source: cryptoki_sys::CKZ_DATA_SPECIFIED, label: b"label".to_vec() }
+    }
+
+    fn run(op: Box<dyn CipherOp>, data: &[u8]) -> Vec<u8> {
+        let mut out = Zeroizing::default();
+        op.whole(data, &mut out).unwrap();
+        out.to_vec()
+    }
+
+    /// AWS-LC has both halves of the mechanism for 128 and 256 bits.
+    #[test]
+    fn both_ways_with_aws_lc() {
+        let Material::Clear(value) = private().material else { panic!("a clear key") };
+        let Value::Rsa(der) = &*value else { panic!("an RSA key") };
+        let opener = engine::PrivateDecryptingKey::from_pkcs8(der).unwrap();
+        let opener = engine::OaepPrivateDecryptingKey::new(opener).unwrap();
+        let sealer = engine::PublicEncryptingKey::from_der(&spki()).unwrap();
+        let sealer = engine::OaepPublicEncryptingKey::new(sealer).unwrap();
+        let (oaep, label) = (&engine::OAEP_SHA256_MGF1SHA256, Some(&b"label"[..]));
+        for (bits, algorithm) in [(128, &AES_128), (256, &AES_256)] {
+            for len in [1, 7, 8, 9, 16, 24, 32, 33, 1023, 1024, 1025, 4096] {
+                let payload = message(len);
+                let ours = run(wrap(&params(bits), &public()).unwrap(), &payload);
+                let (mut kek, mut room) = ([0; 256], vec![0; len + 16]);
+                let kek = opener.decrypt(oaep, &ours[..256], &mut kek, label).unwrap();
+                assert_eq!(kek.len() as u64 * 8, bits);
+                let plain = AesKek::new(algorithm, kek).unwrap().unwrap_with_padding(&ours[256..], &mut room);
+                assert_eq!(plain.unwrap(), payload);
+
+                let kek = message(kek.len());
+                let mut theirs = vec![0; 256 + len.next_multiple_of(8) + 8];
+                let (first, second) = theirs.split_at_mut(256);
+                sealer.encrypt(oaep, &kek, first, label).unwrap();
+                AesKek::new(algorithm, &kek).unwrap().wrap_with_padding(&payload, second).unwrap();
+                assert_eq!(run(unwrap(&params(bits), &private()).unwrap(), &theirs), payload);
+            }
+        }
+    }
+
+    #[test]
+    fn parameters() {
+        for bits in [0, 64, 127, 255, 512, u64::MAX] {
+            assert_eq!(wrap(&params(bits), &public()).err().unwrap(), Code::MechanismParamInvalid);
+            assert_eq!(unwrap(&params(bits), &private()).err().unwrap(), Code::MechanismParamInvalid);
+        }
+        assert_eq!(wrap(&Params::None, &public()).err().unwrap(), Code::MechanismParamInvalid);
+        assert_eq!(unwrap(&params(256), &public()).err().unwrap(), Code::UnwrappingKeyTypeInconsistent);
+    }
+}

@@ -8,6 +8,7 @@
 //! | primes close together | Fermat's factorisation; FIPS 186-5, A.1.3 wants them 2^(nlen/2 - 100) apart |
 //! | the fingerprint of CVE-2017-15361 (ROCA) | Nemec and others 2017: primes of a known form |
 //! | private keys: primes of other than half the length, small private exponent | FIPS 186-5, A.1.1; Wiener 1990 |
+//! | private keys whose primes are none | `keys` tries the pair |
 //!
 //! The time of these checks depends on the modulus, and in the last bits of precision on how far the primes of a key that
 //! is being imported are apart; nothing else of a private key.
@@ -148,9 +149,11 @@ const FERMAT_STEPS: usize = 100;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
     use crate::random;
-    use crate::rsa::components;
     use crate::rsa::keys::generate_value;
+    use crate::rsa::{Crt, components, private_from_components};
+    use crate::testing::hex;
 
     fn number(bytes: &[u8], bits: u32) -> BoxedUint {
         BoxedUint::from_be_slice(bytes, bits).unwrap()
@@ -269,4 +272,50 @@ mod tests {
         }
         assert!((0..10_000u32).filter(|n| may_be_square(&BoxedUint::from(*n))).count() < 250);
     }
+
+    /// Two primes that agree in their first 123 bits: FIPS 186-5 wants that they differ in the first 100, though Fermat
+    /// would take long.
+    #[test]
+    fn a_private_key_with_close_primes_is_refused() {
+        let (p, q) = (hex(P), hex(Q));
+        let (p, q) = (number(&p, 2048), number(&q, 2048));
+        let n = trimmed(&p.wrapping_mul(&q));
+        assert_eq!(public(&n, &[1, 0, 1]), Ok(()));
+        let primes = vec![number(&hex(P), 1024), number(&hex(Q), 1024)];
+        let key = rsa::RsaPrivateKey::from_primes(primes, BoxedUint::from(65537u32)).unwrap();
+        let d = trimmed(rsa::traits::PrivateKeyParts::d(&key));
+        for crt in [Crt::default(), Crt { prime_1: Some(&hex(P)), prime_2: Some(&hex(Q)), ..Crt::default() }] {
+            let refused = private_from_components(&n, &[1, 0, 1], &d, crt).unwrap_err();
+            assert_eq!(refused, Code::AttributeValueInvalid);
+            assert!(refused.cause().unwrap().contains("close together"), "{refused}");
+        }
+    }
+
+    /// Numbers that fit together as those of a key do, but are no primes.
+    #[test]
+    fn a_private_key_of_composites_is_refused() {
+        let composite = |mut number: BoxedUint| {
+            loop {
+                number += 2u8;
+                if primes().all(|prime| remainder(&number.to_be_bytes(), prime) != 0) {
+                    return number;
+                }
+            }
+        };
+        let (p, q) = (composite(number(&hex(P), 1024)), composite(number(&[0xc7; 128], 1024)));
+        let n = trimmed(&number(&trimmed(&p), 2048).wrapping_mul(number(&trimmed(&q), 2048)));
+        let key = rsa::RsaPrivateKey::from_primes(vec![p.clone(), q.clone()], BoxedUint::from(65537u32)).unwrap();
+        let d = trimmed(rsa::traits::PrivateKeyParts::d(&key));
+        let crt = Crt { prime_1: Some(&trimmed(&p)), prime_2: Some(&trimmed(&q)), ..Crt::default() };
+        let refused = private_from_components(&n, &[1, 0, 1], &d, crt).unwrap_err();
+        assert_eq!(refused, Code::AttributeValueInvalid);
+        assert!(refused.cause().unwrap().contains("undo its public half"), "{refused}");
+    }
+
+    const P: &str = "cf7cef62f8b8a9bbebad2362f951a5f291ec26494462f2bc0e224724afca58c38d3127de52f1131f3e8c4b4c14b37e5e\
+        0c606eb71ba3c0a91de6dc9f103e7aba90fcb215b942de1c88766374c5d6e840819c776bf74a313777f7faa52a66551f\
+        dd6da21da74dcf10441801d04e7cf0846963b1e99aafd80aaace3b7adb2afe89";
+    const Q: &str = "cf7cef62f8b8a9bbebad2362f951a60e5ef716596c91c9c32a174e004f3433c99ba170b36d0cad91f58d649160a23ff3\
+        4030e297c0e00b66f4b295ebba23321206250f1a741bccc9a8dcc6bf6c9aca87d853e0c5dff3375171e6a11efbc2492a\
+        599839ec3c7a1b9e548fd3bb239b86d4847decbe429cb18a14ba5208c3c6ce93";
 }
