@@ -132,16 +132,11 @@ impl BlockMode for Cbc {
 mod tests {
     use super::*;
     use crate::ck::KeyType;
-    use crate::key::Value;
     use crate::table::row;
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-    }
+    use crate::testing::{hex, secret};
 
     fn key(bytes: &[u8]) -> Key {
-        let value = Value::Secret(Zeroizing::new(bytes.to_vec()));
-        Key { key_type: KeyType::AES, material: Material::Clear(Arc::new(value)), public: None }
+        secret(KeyType::AES, bytes)
     }
 
     fn init(kind: MechanismType, key: &Key, direction: Direction) -> Box<dyn CipherOp> {
@@ -237,5 +232,28 @@ mod tests {
         assert_eq!(run(pad, Direction::Decrypt, &unpadded).unwrap_err(), Code::EncryptedDataInvalid);
         let row = row(cbc).unwrap();
         assert_eq!(row.encrypt.unwrap()(&Params::None, &key).err().unwrap(), Code::MechanismParamInvalid);
+    }
+
+    /// 6.10.5: filled with zeros; 6.10.6: with PKCS#7 padding.
+    #[test]
+    fn wrapped_keys_are_padded() {
+        let key = key(&[7; 24]);
+        let run = |init: Option<crate::table::CipherInit>, message: &[u8]| {
+            whole(init.unwrap()(&Params::Iv16(*b"0123456789abcdef"), &key).unwrap(), message)
+        };
+        let (cbc, pad) = (row(MechanismType::AES_CBC).unwrap(), row(MechanismType::AES_CBC_PAD).unwrap());
+        for len in 1..40 {
+            let payload = vec![9; len];
+            let filled = [&payload[..], &vec![0; len.next_multiple_of(16) - len]].concat();
+            let wrapped = run(cbc.wrap, &payload).unwrap();
+            assert_eq!(wrapped, run(cbc.encrypt, &filled).unwrap());
+            assert_eq!(run(cbc.unwrap, &wrapped).unwrap(), filled);
+            let wrapped = run(pad.wrap, &payload).unwrap();
+            assert_eq!(wrapped, run(pad.encrypt, &payload).unwrap());
+            assert_eq!(run(pad.unwrap, &wrapped).unwrap(), payload);
+        }
+        assert_eq!(run(pad.unwrap, &[0; 32]).unwrap_err(), Code::WrappedKeyInvalid);
+        assert_eq!(run(pad.unwrap, &[0; 31]).unwrap_err(), Code::WrappedKeyLenRange);
+        assert_eq!(run(cbc.unwrap, &[0; 31]).unwrap_err(), Code::WrappedKeyLenRange);
     }
 }

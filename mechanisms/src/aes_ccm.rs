@@ -165,23 +165,16 @@ fn aad_len(len: u64) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use ccm::aead::{Aead, KeyInit, Payload};
     use ccm::consts::{U4, U7, U8, U10, U12, U13, U16};
 
     use super::*;
     use crate::ck::KeyType;
-    use crate::key::{Material, Value};
     use crate::table::row;
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-    }
+    use crate::testing::{hex, secret};
 
     fn key(bytes: &[u8]) -> Key {
-        let value = Value::Secret(Zeroizing::new(bytes.to_vec()));
-        Key { key_type: KeyType::AES, material: Material::Clear(Arc::new(value)), public: None }
+        secret(KeyType::AES, bytes)
     }
 
     fn params(data_len: usize, nonce: &[u8], aad: &[u8], mac_len: u64) -> Params {

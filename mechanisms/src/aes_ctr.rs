@@ -138,22 +138,15 @@ fn failed(_: aws_lc_rs::error::Unspecified) -> crate::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use ctr::cipher::{KeyIvInit, StreamCipher};
 
     use super::*;
     use crate::ck::KeyType;
-    use crate::key::Value;
     use crate::table::row;
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-    }
+    use crate::testing::{hex, secret};
 
     fn key(bytes: &[u8]) -> Key {
-        let value = Value::Secret(Zeroizing::new(bytes.to_vec()));
-        Key { key_type: KeyType::AES, material: Material::Clear(Arc::new(value)), public: None }
+        secret(KeyType::AES, bytes)
     }
 
     fn run(bits: u64, block: [u8; 16], key: &Key, message: &[u8], size: usize) -> Result<Vec<u8>> {

@@ -66,34 +66,17 @@ fn derive(from: &Derivation<'_>) -> Result<Derived> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::ck::KeyType;
-    use crate::error::Result;
-    use crate::key::{Key, KeyRequest, Material, NewKey, Policy, Residency, Value};
-    use crate::table::row;
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-    }
+    use crate::key::{Key, KeyRequest, NewKey, Policy, Residency};
+    use crate::testing::{self, bytes_of, hex};
 
     fn base() -> Key {
-        let value = Value::Secret(Zeroizing::new(hex("2b7e151628aed2a6abf7158809cf4f3c")));
-        Key { key_type: KeyType::AES, material: Material::Clear(Arc::new(value)), public: None }
+        testing::secret(KeyType::AES, &hex("2b7e151628aed2a6abf7158809cf4f3c"))
     }
 
     fn derived(kind: MechanismType, params: &Params, request: &KeyRequest) -> Result<NewKey> {
-        let from = Derivation { params, base: &base(), others: &[], request, partition: None };
-        match row(kind).unwrap().derive.unwrap()(&from)? {
-            Derived::Key(new) => Ok(new),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn value(new: &NewKey) -> Vec<u8> {
-        let key = Key { key_type: new.key_type, material: new.material.clone(), public: None };
-        secret::bytes(&key).unwrap().to_vec()
+        testing::derive(kind, params, &base(), &[], request)
     }
 
     fn request(key_type: Option<KeyType>, value_len: Option<usize>) -> KeyRequest {
@@ -122,17 +105,18 @@ mod tests {
             let cipher = hex(cipher);
             for len in [16, 24, 32] {
                 let new = derived(kind, &params, &request(Some(KeyType::AES), Some(len))).unwrap();
-                assert_eq!(value(&new), cipher[..len]);
                 assert_eq!(
                     (new.key_type, new.residency, new.origin),
                     (KeyType::AES, Residency::Sealed, Origin::Library)
                 );
+                assert_eq!(bytes_of(new), cipher[..len]);
             }
             for len in 1..=32 {
-                assert_eq!(value(&derived(kind, &params, &request(None, Some(len))).unwrap()), cipher[..len]);
+                assert_eq!(bytes_of(derived(kind, &params, &request(None, Some(len))).unwrap()), cipher[..len]);
             }
             let whole = derived(kind, &params, &request(None, None)).unwrap();
-            assert_eq!((value(&whole), whole.key_type), (cipher, KeyType::GENERIC_SECRET));
+            assert_eq!(whole.key_type, KeyType::GENERIC_SECRET);
+            assert_eq!(bytes_of(whole), cipher);
         }
     }
 

@@ -256,22 +256,15 @@ const MAX_REMOTE: usize = 4096;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use aes_kw::{KeyInit, KwAes128, KwAes192, KwAes256, KwpAes128, KwpAes192, KwpAes256};
 
     use super::*;
     use crate::ck::KeyType;
-    use crate::key::{Material, Value};
     use crate::table::{CipherInit, row};
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-    }
+    use crate::testing::{hex, secret};
 
     fn key(bytes: &[u8]) -> Key {
-        let value = Value::Secret(Zeroizing::new(bytes.to_vec()));
-        Key { key_type: KeyType::AES, material: Material::Clear(Arc::new(value)), public: None }
+        secret(KeyType::AES, bytes)
     }
 
     fn run(init: Option<CipherInit>, params: &Params, key: &Key, message: &[u8]) -> Result<Vec<u8>> {

@@ -142,16 +142,11 @@ const MAX: usize = 16 << 20;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::key::Value;
     use crate::table::row;
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-    }
+    use crate::testing::{hex, secret};
 
     fn key(bytes: &[u8]) -> Key {
-        let value = Value::Secret(Zeroizing::new(bytes.to_vec()));
-        Key { key_type: KeyType::AES_XTS, material: Material::Clear(Arc::new(value)), public: None }
+        secret(KeyType::AES_XTS, bytes)
     }
 
     fn run(tweak: &[u8], key: &Key, direction: Direction, message: &[u8], size: usize) -> Result<Vec<u8>> {
