@@ -70,6 +70,20 @@ fn keytool_makes_and_lists_key_pairs() {
     sandbox.user(&["--list-objects"]).ok().never_says("rsa2048");
 }
 
+/// `conformance/java/Services.java` walks all services of the provider, which registers them from the mechanism list.
+#[test]
+fn every_service_that_java_finds_in_the_mechanism_list_runs() {
+    let sandbox = sandbox();
+    // Java asks for no usage of the keys that are to agree on a secret either.
+    let configuration = String::from_utf8(sandbox.read("sun.cfg")).expect("text");
+    let alone = "CKK_EC) = {\n  CKA_SIGN = true\n";
+    sandbox.write("walk.cfg", configuration.replace(alone, &format!("{alone}  CKA_DERIVE = true\n")));
+    let program = concat!(env!("CARGO_MANIFEST_DIR"), "/java/Services.java");
+    let ran = sandbox.run("java", &[program, "walk.cfg", USER_PIN]).ok();
+    let services = ran.stdout().trim().strip_prefix("ok ").and_then(|count| count.parse::<u32>().ok());
+    assert!(services.is_some_and(|count| count > 50), "{ran}");
+}
+
 /// Runs a command of the Java program, which ends with the number of its checks.
 #[track_caller]
 fn java(sandbox: &Sandbox, command: &[&str]) {

@@ -544,7 +544,7 @@ fn lists_finds_renames_and_deletes_keys() {
     sandbox.user(&["--type", "privkey", "--id", "41", "--set-id", "43"]).ok();
     sandbox.user(&["--list-objects", "--type", "privkey"]).ok().says("43");
     sandbox.user(&["--delete-object", "--type", "privkey", "--id", "43"]).ok();
-    sandbox.user(&["--list-objects"]).ok().never_says("43").says("Public Key Object; EC");
+    sandbox.user(&["--list-objects"]).ok().never_says("ID:         43").says("Public Key Object; EC");
     sandbox.user(&["--delete-object", "--type", "pubkey", "--id", "41"]).ok();
     sandbox.user(&["--delete-object", "--type", "secrkey", "--id", "42"]).ok();
     // What is built in stays.

@@ -4,7 +4,7 @@ use crate::{HSM, LIBRARY, MADE, MESSAGE, facts, in_pieces, lives};
 use conformance::{Kind, isolated};
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsOaepParams, PkcsOaepSource, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
-use cryptoki::object::{Attribute, AttributeInfo, AttributeType, KeyType, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeInfo, AttributeType, ObjectHandle};
 use cryptoki::session::Session;
 use rsa::signature::Verifier;
 use sha2::{Digest, Sha256, Sha512};
