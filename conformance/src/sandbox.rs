@@ -127,6 +127,12 @@ impl Sandbox {
         &self.environment
     }
 
+    /// The folder of the first slot's token, as the README has it.
+    pub fn token_folder(&self) -> PathBuf {
+        let name = if self.driver.is_some() { "device-0000_65_00.0" } else { "slot0" };
+        self.folder.path().join("state").join(name)
+    }
+
     /// The path of `name` in the folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

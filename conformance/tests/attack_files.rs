@@ -10,7 +10,7 @@ use conformance::Sandbox;
 fn a_token_whose_pin_counter_is_closed_is_a_device_error() {
     let sandbox = Sandbox::unprivileged();
     sandbox.init_token();
-    let counter = sandbox.path("state/slot0/attempts");
+    let counter = sandbox.token_folder().join("attempts");
     set_permissions(&counter, Permissions::from_mode(0o0)).expect("the file is there");
     sandbox.tool(&["--list-slots"]).says("CKR_DEVICE_ERROR");
     set_permissions(&counter, Permissions::from_mode(0o600)).expect("the file is there");

@@ -136,13 +136,15 @@ fn tables_that_others_fill_leave_room_for_one_key_at_a_time() {
             peer.does(&format!("key {name}"));
         }
         let points: Vec<String> = names.iter().map(|name| peer.ask(&format!("point {name}"))).collect();
-        let ciphers: Vec<String> = names.iter().map(|name| peer.ask(&format!("gcm {name} text"))).collect();
+        for name in &names {
+            assert_eq!(peer.ask(&format!("gcm {name} text")), "ok text");
+        }
         // What the peer has in the device stays; beside it there is room for nothing.
         sandbox.driver().order(r#"{"fill_tables":{"leave_bytes":0,"leave_bulk":0}}"#);
         for _ in 0..2 {
-            for ((name, point), cipher) in names.iter().zip(&points).zip(&ciphers) {
+            for (name, point) in names.iter().zip(&points) {
                 verify(point, &peer.ask(&format!("sign {name} {DIGEST}")));
-                assert_eq!(peer.ask(&format!("gcm {name} text")), *cipher);
+                assert_eq!(peer.ask(&format!("gcm {name} text")), "ok text");
             }
         }
         peer.does("pair another");
@@ -181,7 +183,7 @@ fn a_command_that_completes_late_is_invisible() {
         let sandbox = device(dialect);
         let (mut peer, point) = signer(&sandbox);
         peer.does("key secret");
-        let cipher = peer.ask("gcm secret text");
+        assert_eq!(peer.ask("gcm secret text"), "ok text");
         // EccSign, EccGenerateKeyPair, HkdfDerive, DeleteKey, UnmaskKey, OpenSession; and it comes at once, or in the
         // middle of what follows.
         for opcode in [1062, 1061, 1075, 1014, 1107, 1104] {
@@ -202,7 +204,7 @@ fn a_command_that_completes_late_is_invisible() {
         }
         // On the fast path, which has the 1st place among commands of no kind.
         sandbox.driver().order(r#"{"fault":{"action":{"late":1}}}"#);
-        assert_eq!(peer.ask("gcm secret text"), cipher);
+        assert_eq!(peer.ask("gcm secret text"), "ok text");
     }
 }
 

@@ -51,12 +51,14 @@ fn answer(session: &Session, held: &mut Option<ObjectHandle>, words: &[&str]) ->
             let usage = [Attribute::Value(vec![7; 32]), Attribute::Encrypt(true), Attribute::Decrypt(true)];
             session.create_object(&[kept(label), kind.to_vec(), usage.to_vec()].concat())?;
         }
+        // There and back, because no IV may come twice.
         ["gcm", label, message] => {
             let key = one(label, ObjectClass::SECRET_KEY)?;
-            // Not a nonce to imitate: it is the same every time, so that two answers can be compared.
-            let mut iv = [7; 12];
-            let parameters = GcmParams::new(&mut iv, &[], 128.into())?;
-            text = to_hex(&session.encrypt(&Mechanism::AesGcm(parameters), key, message.as_bytes())?);
+            let mut iv = [0; 12];
+            session.generate_random_slice(&mut iv)?;
+            let mechanism = Mechanism::AesGcm(GcmParams::new(&mut iv, &[], 128.into())?);
+            let cipher = session.encrypt(&mechanism, key, message.as_bytes())?;
+            text = String::from_utf8_lossy(&session.decrypt(&mechanism, key, &cipher)?).into_owned();
         }
         ["data", label, value] => {
             let data = [Attribute::Class(ObjectClass::DATA), Attribute::Value(value.into())];
