@@ -22,7 +22,9 @@ pub(crate) fn run(options: &Options) -> bool {
         let load = Load::of(options, setting);
         let found = load.run();
         println!("{setting}: {found}");
-        for line in found.reports.iter().take(20) {
+        // What is wrong before what failed.
+        let (wrong, failed): (Vec<_>, Vec<_>) = found.reports.iter().partition(|line| line.starts_with("wrong"));
+        for line in wrong.into_iter().chain(failed).take(20) {
             println!("    {line}");
         }
         for (kind, (count, slowest)) in &found.kinds {
