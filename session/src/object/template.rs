@@ -110,7 +110,8 @@ impl Draft {
         let key_type = settle(&mut given, A::KEY_TYPE, implied.key_type.map(|key_type| key_type.0))?;
         let family = Family::of(ObjectClass(class), key_type.map(KeyType)).map_err(|error| {
             // A class or type that does not go with what the function makes is a contradiction, not a bad value.
-            if birth == Birth::Create { error } else { Code::TemplateInconsistent.because(error) }
+            let stays = birth == Birth::Create || error == Code::TemplateIncomplete;
+            if stays { error } else { Code::TemplateInconsistent.because(error) }
         })?;
         if family == Family::Fact {
             return Err(Code::AttributeValueInvalid.because(format_args!("nobody makes objects of class {class:#x}")));
