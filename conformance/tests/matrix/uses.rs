@@ -3,14 +3,14 @@
 use std::ptr::null_mut;
 
 use conformance::raw::token::{self, Failure, OID_P256, Result};
-use conformance::raw::{Attributes, length};
+use conformance::raw::{Attributes, length, mechanism_with};
 use conformance::{call, call_3_2, ok};
 use cryptoki_sys::*;
 
 use crate::Bench;
 use crate::Policy;
 use crate::cases::Case;
-use crate::keys::{self, Home, Pair, hide};
+use crate::keys::{self, Base, Home, Pair, hide};
 
 /// Runs what the information claims, with a key of `len` bytes at `home`, and tells what failed.
 pub(crate) fn claimed(bench: &Bench, case: &Case, info: &CK_MECHANISM_INFO, home: Home, len: usize) -> Vec<String> {
@@ -305,6 +305,17 @@ fn derive(used: &Use<'_>) -> Result<()> {
 fn encapsulate(used: &Use<'_>) -> Result<()> {
     let bench = used.bench;
     let (pair, mut mechanism) = (used.keys(&[CKA_ENCAPSULATE, CKA_DECAPSULATE])?, used.mechanism());
+    // "pPublicData and ulPublicDataLen must be set to NULL and 0" (6.3.17): the ciphertext is the public key.
+    let mut agreement = CK_ECDH1_DERIVE_PARAMS {
+        kdf: CKD_NULL,
+        ulSharedDataLen: 0,
+        pSharedData: null_mut(),
+        ulPublicDataLen: 0,
+        pPublicData: null_mut(),
+    };
+    if used.case.base == Base::Ec {
+        mechanism = mechanism_with(used.case.kind, &mut agreement);
+    }
     let make = || (used.case.makes)(used.home);
     let (mut template, mut ours, mut theirs) = (make(), 0, 0);
     let list = template.list();

@@ -51,6 +51,9 @@ pub fn derive(
         never_extractable: all(A::NEVER_EXTRACTABLE),
     };
     let mut request = template::request(&attributes, draft.family, &library.config)?;
+    if draft.family == Family::Data {
+        request.value_len = value_len(&template)?;
+    }
     request.base_is_open = bases.iter().all(|base| !base.hides_value());
     base.spend_authentication(&session)?;
     let partition = session.partition()?;
@@ -99,10 +102,14 @@ fn draft(session: &Session, row: &Row, base: &Object, template: &Template) -> Re
     match row.kind {
         MechanismType::PUB_KEY_FROM_PRIV_KEY => {
             let implied = implied(session, ObjectClass::PUBLIC_KEY, base.key_type());
-            Draft::new(template, Birth::Derive, implied)
+            let mut draft = Draft::new(template, Birth::Derive, implied)?;
+            as_private(&mut draft, base);
+            Ok(draft)
         }
         MechanismType::HKDF_DATA => {
-            Draft::new(template, Birth::Derive, Implied { class: Some(ObjectClass::DATA), ..session.implied() })
+            let template: Vec<_> =
+                template.iter().filter(|attribute| attribute.kind != A::VALUE_LEN).cloned().collect();
+            Draft::new(&template, Birth::Derive, Implied { class: Some(ObjectClass::DATA), ..session.implied() })
         }
         _ => {
             let key_type = asked.unwrap_or(KeyType::GENERIC_SECRET);
@@ -120,3 +127,35 @@ fn draft(session: &Session, row: &Row, base: &Object, template: &Template) -> Re
         }
     }
 }
+
+/// The length of derived data: the template says it in an attribute that data objects do not have (6.62.3, 6.62.4).
+fn value_len(template: &Template) -> Result<Option<usize>> {
+    let len = template::read(template)?.number(A::VALUE_LEN).map(usize::try_from).transpose();
+    len.map_err(|_| template::about(Code::AttributeValueInvalid, A::VALUE_LEN))
+}
+
+/// What a public key has of its private key where the template says nothing (6.43.8).
+fn as_private(draft: &mut Draft, private: &Object) {
+    let from = &private.attributes;
+    for (public, private) in TWINS {
+        if !draft.given.has(public) {
+            draft.given.set_flag(public, from.flag(private));
+        }
+    }
+    for kind in [A::ID, A::START_DATE, A::END_DATE, A::SUBJECT, A::ALLOWED_MECHANISMS] {
+        if let Some(value) = from.bytes(kind)
+            && !draft.given.has(kind)
+        {
+            draft.given.set(kind, value.to_vec());
+        }
+    }
+}
+
+/// A permission of a public key, and the one of the private key that goes with it.
+const TWINS: [(A, A); 5] = [
+    (A::ENCRYPT, A::DECRYPT),
+    (A::VERIFY, A::SIGN),
+    (A::VERIFY_RECOVER, A::SIGN_RECOVER),
+    (A::WRAP, A::UNWRAP),
+    (A::DERIVE, A::DERIVE),
+];
