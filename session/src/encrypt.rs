@@ -33,7 +33,7 @@ pub fn init_with_iv(
     }
     let (row, start) = row(&mechanism, |row| row.encrypt)?;
     let permitted = permitted(&session, key, row, Purpose::Encrypt)?;
-    let (run, due) = ivs::start(&library, start, &mechanism, &permitted, iv)?;
+    let (run, due) = ivs::start_after(&operations.nothing, &library, start, &mechanism, &permitted, iv)?;
     operations.encrypt = Some(Active::keyed(run, &permitted));
     operations.encrypt_iv = due;
     Ok(())

@@ -6,6 +6,8 @@
 //! so that of programs that count nothing is ever forgotten; with random IVs it is the last 65,536 messages. A key is
 //! known by a fingerprint: objects that are copies of each other, and sealed or clear keys of one value, are one key.
 //! Two imports of one value into the HSM are two, and so are two processes.
+//!
+//! A session that has encrypted nothing at all under an IV may use it for its next encryption: [`Nothing`].
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -219,9 +221,46 @@ impl Due {
     }
 }
 
+/// The IV of a session's last encryption, where that was of no message and no additional data: it may encrypt once more, as
+/// the session's next. This is how SunPKCS11 of Java 17 gives up an encryption, to begin it again with additional data.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Nothing(Arc<Mutex<Option<Held>>>);
+
+/// A claim that is spent in the end, whatever happens.
+#[derive(Debug)]
+struct Held(Option<Claim>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(claim) = self.0.take() {
+            claim.spend();
+        }
+    }
+}
+
+impl Nothing {
+    /// The IV, where it is this one; another one is spent.
+    fn take(&self, key: KeyName, iv: &[u8]) -> Option<Claim> {
+        let mut held = self.0.lock().take()?;
+        held.0.take_if(|claim| claim.point == (key, number(iv)))
+    }
+}
+
 /// Starts encryption or wrapping; with AES-GCM, sees to who chooses the IV, and that none is used twice. `place` is where
 /// the caller's IV stands, for a key of which the token chooses the IVs.
 pub(crate) fn start(
+    library: &Library,
+    start: CipherInit,
+    mechanism: &Mechanism,
+    permitted: &Permitted,
+    place: Option<CallerMemory>,
+) -> Result<(Box<dyn CipherOp>, Option<Due>)> {
+    start_after(&Nothing::default(), library, start, mechanism, permitted, place)
+}
+
+/// [`start`] after the session's last encryption.
+pub(crate) fn start_after(
+    nothing: &Nothing,
     library: &Library,
     start: CipherInit,
     mechanism: &Mechanism,
@@ -243,8 +282,10 @@ pub(crate) fn start(
     let run = start(&mechanism.params, &permitted.key)?;
     match library.ivs.name(&permitted.key)?.filter(|_| !library.config.allow_gcm_iv_reuse) {
         Some(name) => {
-            let claim = library.ivs.claim(name, iv).ok_or_else(reused)?;
-            Ok((Box::new(Once { run, claim }), None))
+            let again = nothing.take(name, iv);
+            let claim = again.or_else(|| library.ivs.claim(name, iv)).ok_or_else(reused)?;
+            let nothing = aad.is_empty().then(|| nothing.clone());
+            Ok((Box::new(Once { run, claim, nothing }), None))
         }
         None => Ok((run, None)),
     }
@@ -254,6 +295,18 @@ pub(crate) fn start(
 struct Once {
     run: Box<dyn CipherOp>,
     claim: Claim,
+    /// As long as nothing is encrypted.
+    nothing: Option<Nothing>,
+}
+
+impl Once {
+    fn done(claim: Claim, nothing: Option<Nothing>) {
+        match nothing {
+            // Where another one is held, it is spent now.
+            Some(nothing) => drop(nothing.0.lock().replace(Held(Some(claim)))),
+            None => claim.spend(),
+        }
+    }
 }
 
 impl CipherOp for Once {
@@ -270,20 +323,21 @@ impl CipherOp for Once {
     }
 
     fn update(&mut self, part: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
+        self.nothing.take_if(|_| !part.is_empty());
         self.run.update(part, out)
     }
 
     fn finish(self: Box<Self>, out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
-        let Self { run, claim } = *self;
+        let Self { run, claim, nothing } = *self;
         run.finish(out)?;
-        claim.spend();
+        Self::done(claim, nothing);
         Ok(())
     }
 
     fn whole(self: Box<Self>, message: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
-        let Self { run, claim } = *self;
+        let Self { run, claim, nothing } = *self;
         run.whole(message, out)?;
-        claim.spend();
+        Self::done(claim, nothing.filter(|_| message.is_empty()));
         Ok(())
     }
 }
@@ -323,6 +377,27 @@ mod tests {
             ivs.claim(KEY, other).unwrap().spend();
             assert!(ivs.claim(KEY, other).is_none());
         }
+    }
+
+    #[test]
+    fn an_iv_of_nothing_encrypts_once_more_and_at_once() {
+        let (ivs, nothing) = (ivs(), Nothing::default());
+        let hold = |number| Once::done(ivs.claim(KEY, &iv(number)).unwrap(), Some(nothing.clone()));
+        hold(1);
+        assert!(ivs.claim(KEY, &iv(1)).is_none(), "not for others");
+        nothing.take(KEY, &iv(1)).expect("for the next").spend();
+        assert!(ivs.claim(KEY, &iv(1)).is_none() && nothing.take(KEY, &iv(1)).is_none());
+        hold(2);
+        assert!(nothing.take(KEY, &iv(3)).is_none() && nothing.take(KEY, &iv(2)).is_none(), "another came between");
+        hold(4);
+        hold(5);
+        assert!(ivs.claim(KEY, &iv(4)).is_none() && nothing.take(KEY, &iv(4)).is_none());
+        hold(6);
+        drop(nothing);
+        for number in [2, 4, 5, 6] {
+            assert!(ivs.claim(KEY, &iv(number)).is_none(), "spent in the end: {number}");
+        }
+        assert!(ivs.0.lock().claimed.is_empty());
     }
 
     #[test]

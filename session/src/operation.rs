@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::attribute::{self, AttributeType};
 use crate::call::{Argument, ObjectHandle, Reply, Room};
-use crate::ivs::Due;
+use crate::ivs::{Due, Nothing};
 use crate::message::Processes;
 use crate::object::model::Object;
 use crate::sessions::Session;
@@ -74,6 +74,8 @@ pub(crate) struct Operations {
     pub(crate) digest: Option<Active<dyn DigestOp>>,
     /// Where the IV goes that the token chooses for `encrypt`.
     pub(crate) encrypt_iv: Option<Due>,
+    /// The IV of the last `encrypt`, where that was of nothing.
+    pub(crate) nothing: Nothing,
     /// The message-based ones.
     pub(crate) messages: Processes,
     /// A use in one call of a key with `CKA_ALWAYS_AUTHENTICATE`.

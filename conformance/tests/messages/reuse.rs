@@ -54,6 +54,17 @@ in_both_policies! {
         assert_eq!(bench.gcm_init(key, &mut iv), CKR_MECHANISM_PARAM_INVALID);
     }
 
+    /// SunPKCS11 of Java 17 gives up an encryption by encrypting nothing, and begins it again with additional data.
+    an_iv_that_encrypted_nothing_is_good_for_the_next(bench) {
+        let key = bench.known()[0];
+        assert_eq!(bench.encrypt_once(key, &mut [7; 12], b"").expect("a tag").len(), 16);
+        bench.encrypt_once(key, &mut [7; 12], b"something").expect("a ciphertext");
+        assert_eq!(bench.encrypt_once(key, &mut [7; 12], b"more"), Err(CKR_MECHANISM_PARAM_INVALID));
+        bench.encrypt_once(key, &mut [8; 12], b"").expect("a tag");
+        bench.encrypt_once(key, &mut [9; 12], b"another").expect("a ciphertext");
+        assert_eq!(bench.encrypt_once(key, &mut [8; 12], b"too late"), Err(CKR_MECHANISM_PARAM_INVALID));
+    }
+
     two_sessions_do_not_share_an_iv(bench) {
         let key = bench.known()[0];
         let mut iv = [6; 12];
