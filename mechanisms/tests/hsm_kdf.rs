@@ -155,7 +155,7 @@ fn encapsulation_for_hsm_keys() {
             assert_eq!(refused, Code::TemplateInconsistent);
             assert!(encapsulate(hsm, &public(&ours), &strict("derive")).is_ok());
             let nonsense = decapsulate(hsm, &key(&ours), &inside.ciphertext[1..]).unwrap_err();
-            assert_eq!(nonsense, Code::EncryptedDataInvalid);
+            assert_eq!(nonsense, Code::WrappedKeyInvalid);
         }
     });
 }
