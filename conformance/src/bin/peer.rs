@@ -1,6 +1,6 @@
 //! One of two processes on one token: does what standard input says, one line of answer per line of command.
 //!
-//! `find LABEL`, `key LABEL`, `import LABEL`, `gcm LABEL TEXT`, `data LABEL TEXT`, `value LABEL`, `rename OLD NEW`, `destroy LABEL`, `pair LABEL`,
+//! `find LABEL`, `key LABEL`, `import LABEL [BYTE]`, `gcm LABEL TEXT`, `seal LABEL TEXT`, `data LABEL TEXT`, `value LABEL`, `rename OLD NEW`, `destroy LABEL`, `pair LABEL`,
 //! `point LABEL`, `sign LABEL TEXT`, `encrypt LABEL TEXT`, `decrypt LABEL HEX`, `hold LABEL`, `use`, `logout`, `login PIN`,
 //! `pin OLD NEW`. The answer is `ok ...`, or `error` and the library's return value as the `cryptoki` crate names it.
 #![allow(clippy::print_stdout, reason = "its answers are what it is for")]
@@ -46,11 +46,8 @@ fn answer(session: &Session, held: &mut Option<ObjectHandle>, words: &[&str]) ->
             let usage = [Attribute::ValueLen(32.into()), Attribute::Encrypt(true), Attribute::Decrypt(true)];
             session.generate_key(&Mechanism::AesKeyGen, &[kept(label), usage.to_vec()].concat())?;
         }
-        ["import", label] => {
-            let kind = [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::AES)];
-            let usage = [Attribute::Value(vec![7; 32]), Attribute::Encrypt(true), Attribute::Decrypt(true)];
-            session.create_object(&[kept(label), kind.to_vec(), usage.to_vec()].concat())?;
-        }
+        ["import", label] => import(session, kept(label), 7)?,
+        ["import", label, byte] => import(session, kept(label), byte.parse().map_err(|_| Error::InvalidValue)?)?,
         // There and back, because no IV may come twice.
         ["gcm", label, message] => {
             let key = one(label, ObjectClass::SECRET_KEY)?;
@@ -59,6 +56,15 @@ fn answer(session: &Session, held: &mut Option<ObjectHandle>, words: &[&str]) ->
             let mechanism = Mechanism::AesGcm(GcmParams::new(&mut iv, &[], 128.into())?);
             let cipher = session.encrypt(&mechanism, key, message.as_bytes())?;
             text = String::from_utf8_lossy(&session.decrypt(&mechanism, key, &cipher)?).into_owned();
+        }
+        // IV and ciphertext.
+        ["seal", label, message] => {
+            let key = one(label, ObjectClass::SECRET_KEY)?;
+            let mut iv = [0; 12];
+            session.generate_random_slice(&mut iv)?;
+            let mechanism = Mechanism::AesGcm(GcmParams::new(&mut iv, &[], 128.into())?);
+            let cipher = session.encrypt(&mechanism, key, message.as_bytes())?;
+            text = to_hex(&iv) + &to_hex(&cipher);
         }
         ["data", label, value] => {
             let data = [Attribute::Class(ObjectClass::DATA), Attribute::Value(value.into())];
@@ -114,6 +120,14 @@ fn answer(session: &Session, held: &mut Option<ObjectHandle>, words: &[&str]) ->
         _ => return Err(Error::NotSupported),
     }
     Ok(text)
+}
+
+/// An AES key of 32 times this byte.
+fn import(session: &Session, kept: Vec<Attribute>, byte: u8) -> Result<(), Error> {
+    let kind = [Attribute::Class(ObjectClass::SECRET_KEY), Attribute::KeyType(KeyType::AES)];
+    let usage = [Attribute::Value(vec![byte; 32]), Attribute::Encrypt(true), Attribute::Decrypt(true)];
+    session.create_object(&[kept, kind.to_vec(), usage.to_vec()].concat())?;
+    Ok(())
 }
 
 fn to_hex(bytes: &[u8]) -> String {

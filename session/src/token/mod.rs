@@ -5,7 +5,7 @@ mod records;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use mechanisms::ck::{KeyType, ObjectClass};
 use once_cell::sync::OnceCell;
@@ -138,7 +138,7 @@ impl Token {
         let login = self.login()?;
         let partition = login.partition.get_or_try_init(|| {
             let partition = self.prepare(login.token_id, &login.secrets)?;
-            connect(&partition, self.session_wait).map(|()| partition)
+            connect(&partition).map(|()| partition)
         });
         partition.cloned()
     }
@@ -187,7 +187,7 @@ impl Token {
         self.store.forgive(Role::User)?;
         device.reset().map_err(transport::Error::from)?;
         let partition = self.prepare(row.token_id, &secrets)?;
-        connect(&partition, self.session_wait)?;
+        connect(&partition)?;
         partition.disconnect();
         log::event(Level::Info, format_args!("token {} initialised", row.identity.serial));
         Ok(())
@@ -285,7 +285,7 @@ impl Token {
             device.reset().map_err(transport::Error::from)?;
         }
         let blobs = Arc::new(Blobs { store: self.store.clone(), token_id });
-        Ok(Arc::new(Partition::new(device, secrets.partition(), blobs)))
+        Ok(Arc::new(Partition::new(device, secrets.partition(), blobs).waiting_for_sessions(self.session_wait)))
     }
 
     fn device(&self) -> Result<&Arc<dyn Device>> {
@@ -329,21 +329,13 @@ impl From<Role> for LoginState {
 }
 
 /// Provisions the partition and opens its device session.
-fn connect(partition: &Partition, patience: Duration) -> Result<()> {
-    let until = Instant::now() + patience;
-    let mut pause = Duration::from_millis(5);
-    loop {
-        match partition.connect() {
-            Err(transport::Error::SessionsExhausted) if Instant::now() + pause < until => std::thread::sleep(pause),
-            Err(transport::Error::SessionsExhausted) => {
-                return Err(Code::SessionCount.because(
-                    "other processes have all eight sessions of this HSM partition; p11-kit server can share one library \
-                     among many processes",
-                ));
-            }
-            outcome => return Ok(outcome?),
-        }
-        pause = (pause * 2).min(Duration::from_millis(200));
+fn connect(partition: &Partition) -> Result<()> {
+    match partition.connect() {
+        Err(transport::Error::SessionsExhausted) => Err(Code::SessionCount.because(
+            "other processes have all eight sessions of this HSM partition; p11-kit server can share one library among \
+             many processes",
+        )),
+        outcome => Ok(outcome?),
     }
 }
 

@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use super::hsm_key::{Fingerprint, HsmKey, Source};
-use super::life::{Life, Lives};
+use super::ledger::Ledger;
+use super::life::Life;
 use super::line::{Frame, Line};
 use super::live::{Evicted, Found, LiveKey, LiveKeys, Pin};
 use super::provision::{self, Session};
 use super::reaction::{READY_WAIT, Reaction, lost_xts_keys, reaction, repeat};
-use super::{Durable, FacetKind, PartitionBlobs, PartitionSecrets, keys};
+use super::turn::{Held, LetGo};
+use super::{Durable, FacetKind, PartitionBlobs, PartitionSecrets, Shared, keys};
 use crate::channel::{Channel, ChannelError, Device, Direction, GcmCall, GcmReply, XtsCall};
 use crate::ddi::command::{CloseSession, DeleteKey, GetUnwrappingKey, UnmaskKey};
 use crate::ddi::{Opcode, Request, Status};
@@ -31,9 +33,15 @@ pub(super) struct Connection {
     root: HsmKey,
     seal: HsmKey,
     unwrapping: OnceLock<UnwrappingKey>,
-    /// The partition's life in which the session was opened, and where later ones are marked.
+    /// The partition's life in which the session was opened.
     life: Life,
-    lives: Arc<Lives>,
+    /// What the processes of the partition tell one another.
+    shared: Arc<Shared>,
+    /// The App keys that are in the device for us.
+    ledger: Ledger,
+    held: Held,
+    /// Whether a key found no place, though nothing of ours took one.
+    starved: AtomicBool,
     /// Whether the device still knows the session, as far as we do.
     alive: AtomicBool,
     /// Held while two live keys are gathered for one command: two threads with one each would wait for each other when the
@@ -58,12 +66,12 @@ impl Connection {
         device: &dyn Device,
         secrets: &PartitionSecrets,
         durable: &dyn Durable,
-        lives: &Arc<Lives>,
+        shared: &Arc<Shared>,
         epoch: u64,
     ) -> Result<Self> {
         let (line, _) = provision::open(device)?;
-        let (blobs, present) = provision::establish(device, &line, secrets, durable, lives)?;
-        let Session { id, short_app_id } = provision::open_session(&line, secrets)?;
+        let (blobs, present) = provision::establish(device, &line, secrets, durable, &shared.lives)?;
+        let Session { id, short_app_id } = shared.turns.wait(|| provision::open_session(&line, secrets))?;
         let mut connection = Self {
             line,
             session: id,
@@ -74,11 +82,15 @@ impl Connection {
             seal: HsmKey::new(Vec::new(), None),
             unwrapping: OnceLock::new(),
             life: present,
-            lives: Arc::clone(lives),
+            shared: Arc::clone(shared),
+            ledger: Ledger::open(shared.folder.as_deref(), present),
+            held: Held::new(id),
+            starved: AtomicBool::new(false),
             alive: AtomicBool::new(true),
             gathering: Mutex::new(()),
             process: std::process::id(),
         };
+        connection.clear_left_overs();
         connection.complete(blobs, durable)?;
         Ok(connection)
     }
@@ -202,7 +214,7 @@ impl Connection {
         &self,
         mut call: impl FnMut(&dyn Channel, &dyn Fn() -> bool) -> std::result::Result<T, ChannelError>,
     ) -> Result<T> {
-        let same_life = || self.lives.now() == Ok(self.life);
+        let same_life = || self.shared.lives.now() == Ok(self.life);
         let done = repeat(Reaction::Later, READY_WAIT, || Ok(call(&*self.line.channel, &same_life)?));
         match done {
             Err(error) if !matches!(reaction(&error), Reaction::Reconnect) && !same_life() => {
@@ -226,7 +238,7 @@ impl Connection {
         let pin = self.live_key(&name, &source, kind)?;
         match run(&pin) {
             Err(error) if reaction(&error) == Reaction::Reload => {
-                self.live.lost(&name, &pin);
+                self.lost(&name, &pin);
                 drop(pin);
                 run(&*self.live_key(&name, &source, kind)?)
             }
@@ -257,12 +269,18 @@ impl Connection {
             reloads -= 1;
             let (data_lost, tweak_lost) = lost_xts_keys(&error);
             if data_lost {
-                self.live.lost(&data_name, &data_pin);
+                self.lost(&data_name, &data_pin);
             }
             if tweak_lost {
-                self.live.lost(&tweak_name, &tweak_pin);
+                self.lost(&tweak_name, &tweak_pin);
             }
         }
+    }
+
+    /// Forgets a key that the device says it does not have.
+    fn lost(&self, name: &Fingerprint, pin: &Pin) {
+        self.ledger.cross_out(pin.id);
+        self.live.lost(name, pin);
     }
 
     fn live_key(&self, name: &Fingerprint, source: &Source<'_>, kind: FacetKind) -> Result<Pin> {
@@ -296,9 +314,17 @@ impl Connection {
         Err(Error::BlobRejected("a masked key of another kind"))
     }
 
-    /// An id that the device just gave us.
+    /// The id of an App key that the device just gave us.
     pub(super) fn owned(&self, id: u16, bulk: Option<u16>) -> LiveKey {
-        LiveKey { id, bulk, of_session: false, epoch: self.epoch }
+        self.made(id, bulk, false)
+    }
+
+    /// An id that the device just gave us: of a Session key, or of an App key.
+    pub(super) fn made(&self, id: u16, bulk: Option<u16>, of_session: bool) -> LiveKey {
+        if !of_session {
+            self.ledger.note(id);
+        }
+        LiveKey { id, bulk, of_session, epoch: self.epoch }
     }
 
     /// Takes a key that was just made into the cache, so that its first use needs no `UnmaskKey`.
@@ -323,7 +349,12 @@ impl Connection {
             match self.live.evict(bulk) {
                 Evicted::Key(key) => self.delete(&key),
                 Evicted::AllInUse if now < *deadline.get_or_insert(now + ROOM_WAIT) => {}
-                Evicted::AllInUse | Evicted::Nothing => return Err(error),
+                Evicted::Nothing if self.clear_left_overs() > 0 => {}
+                Evicted::Nothing => {
+                    self.starved.store(true, Ordering::Relaxed);
+                    return Err(error);
+                }
+                Evicted::AllInUse => return Err(error),
             }
         }
     }
@@ -334,7 +365,30 @@ impl Connection {
         let _ = self.try_delete(key);
     }
 
+    /// Deletes the keys that killed processes left in the device; answers how many.
+    fn clear_left_overs(&self) -> usize {
+        let mut count = 0;
+        self.ledger.left_overs(self.shared.folder.as_deref(), self.life, |id| {
+            let deleted = repeat(Reaction::Later, DELETE_WAIT, || self.send(&DeleteKey { key_id: id }, |_| ()));
+            count += usize::from(deleted.is_ok());
+        });
+        count
+    }
+
+    /// Whether a key found no place, though nothing of ours took one.
+    pub(super) fn starved(&self) -> bool {
+        self.starved.load(Ordering::Relaxed)
+    }
+
+    /// Whether other processes need the session.
+    pub(super) fn let_go(&self) -> LetGo {
+        self.held.let_go(&self.shared.turns)
+    }
+
     fn try_delete(&self, key: &LiveKey) -> Result<()> {
+        if !key.of_session {
+            self.ledger.cross_out(key.id);
+        }
         repeat(Reaction::Later, DELETE_WAIT, || self.send(&DeleteKey { key_id: key.id }, |_| ()))
     }
 
@@ -375,6 +429,7 @@ impl Drop for Connection {
     /// Runs when the last command has ended. App keys would otherwise stay until the next reset: no one can enumerate
     /// them (semantics 7.6).
     fn drop(&mut self) {
+        // The ledger stays, for whoever comes next, wherever keys may be left.
         if !*self.alive.get_mut() || self.process != std::process::id() {
             return;
         }
@@ -387,6 +442,7 @@ impl Drop for Connection {
                 _ => {}
             }
         }
+        self.ledger.close();
         let session = Some(self.session);
         // Closing the handle, which comes next, flushes a session that would not close.
         let _ = repeat(Reaction::Later, DELETE_WAIT, || self.line.send(session, &CloseSession, |_| ()));

@@ -198,7 +198,7 @@ fn derive(
         };
         connection.making_room(|| {
             connection.send(&request, |body| {
-                let live = LiveKey { of_session, ..connection.owned(body.key_id, body.bulk_key_id) };
+                let live = connection.made(body.key_id, body.bulk_key_id, of_session);
                 (live, body.masked_key.to_vec())
             })
         })
@@ -241,7 +241,7 @@ pub(super) fn generate_ec(connection: &Connection, curve: Curve, kind: FacetKind
     if !matches!(kind, FacetKind::EcSign | FacetKind::EcDerive) {
         return Err(Error::NoFacet(kind));
     }
-    let (live, masked, point) = make_ec(connection, curve, properties(kind))?;
+    let (live, masked, point) = make_ec(connection, curve, kind, false)?;
     let key = HsmKey::new(vec![(kind, masked)], None);
     connection.keep(&key, kind, live)?;
     Ok((key, point))
@@ -250,12 +250,14 @@ pub(super) fn generate_ec(connection: &Connection, curve: Curve, kind: FacetKind
 fn make_ec(
     connection: &Connection,
     curve: Curve,
-    key_properties: TargetKeyProperties<'_>,
+    kind: FacetKind,
+    of_session: bool,
 ) -> Result<(LiveKey, Vec<u8>, Vec<u8>)> {
+    let key_properties = scoped(kind, of_session);
     let request = EccGenerateKeyPair { curve: ecc_curve(curve), key_tag: None, key_properties };
     let (live, masked, spki) = connection.making_room(|| {
         connection.send(&request, |body| {
-            let live = connection.owned(body.private_key_id, None);
+            let live = connection.made(body.private_key_id, None, of_session);
             (live, body.masked_key.to_vec(), body.pub_key.der.into_owned())
         })
     })?;
@@ -324,8 +326,7 @@ struct Temporary<'a> {
 
 impl<'a> Temporary<'a> {
     fn make(connection: &'a Connection) -> Result<Self> {
-        let properties = TargetKeyProperties { key_metadata: Metadata::new(Usage::Derive, true), key_label: &[] };
-        let (live, _, point) = make_ec(connection, Curve::P384, properties)?;
+        let (live, _, point) = make_ec(connection, Curve::P384, FacetKind::EcDerive, true)?;
         Ok(Self { connection, live, point })
     }
 }

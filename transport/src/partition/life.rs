@@ -46,6 +46,18 @@ use crate::{Error, Result};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Life(u64);
 
+impl Life {
+    /// The mark as a number.
+    pub(super) const fn mark(self) -> u64 {
+        self.0
+    }
+
+    #[cfg(test)]
+    pub(super) const fn of(mark: u64) -> Self {
+        Self(mark)
+    }
+}
+
 /// Where lives are marked. `Send + Sync`.
 #[derive(Debug)]
 pub(super) enum Lives {

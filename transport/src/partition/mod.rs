@@ -10,6 +10,7 @@
 //! | `line` | one open handle: typed request out, typed answer back |
 //! | `identity`, `ceremony`, `provision` | from a fresh partition to an open session |
 //! | `life` | which life of the partition this is, and why no id is ever another key's |
+//! | `ledger`, `turn` | what processes leave behind in the device; how they share its eight sessions |
 //! | `live` | which keys are in the device now, and who uses them |
 //! | `connection` | one device session: live ids, room for more, recovery's unit |
 //! | `reaction` | what a status means to the host, in one table |
@@ -25,6 +26,7 @@ mod identity;
 mod import;
 mod keys;
 mod kinds;
+mod ledger;
 mod life;
 mod line;
 mod live;
@@ -32,11 +34,14 @@ mod ops;
 mod owner;
 mod provision;
 mod reaction;
+mod turn;
 mod wrap;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, RwLock};
 use zeroize::{Zeroize, Zeroizing};
@@ -44,6 +49,7 @@ use zeroize::{Zeroize, Zeroizing};
 use self::connection::Connection;
 use self::life::Lives;
 use self::reaction::{Reaction, Restarts, interrupted, reaction};
+use self::turn::{LetGo, Turns};
 use crate::channel::{Device, Direction};
 use crate::{Error, Result};
 
@@ -77,7 +83,18 @@ pub struct Partition {
     connecting: Mutex<()>,
     /// Counts the connections.
     epoch: AtomicU64,
-    lives: Arc<Lives>,
+    shared: Arc<Shared>,
+    /// When the chip was last reset to make room.
+    reclaimed: Mutex<Option<Instant>>,
+}
+
+/// What the processes of one partition tell one another.
+#[derive(Debug)]
+struct Shared {
+    lives: Lives,
+    turns: Turns,
+    /// For their ledgers; `None` where no other process has the device.
+    folder: Option<PathBuf>,
 }
 
 impl fmt::Debug for Partition {
@@ -90,8 +107,20 @@ impl Partition {
     /// A partition that provisions itself, and opens its device session, when first used.
     pub fn new(device: Arc<dyn Device>, secrets: PartitionSecrets, durable: Arc<dyn Durable>) -> Self {
         let (current, connecting, epoch) = (RwLock::new(None), Mutex::new(()), AtomicU64::new(0));
-        let lives = Arc::new(Lives::new(&*device, durable.folder()));
-        Self { device, secrets, durable, current, connecting, epoch, lives }
+        let lives = Lives::new(&*device, durable.folder());
+        let folder = durable.folder().filter(|_| device.private_lives().is_none()).map(Path::to_owned);
+        let shared = Arc::new(Shared { lives, turns: Turns::new(folder.as_deref()), folder });
+        let reclaimed = Mutex::new(None);
+        Self { device, secrets, durable, current, connecting, epoch, shared, reclaimed }
+    }
+
+    /// The same partition, with another patience while other processes have all of the chip's sessions than half a second.
+    #[must_use]
+    pub fn waiting_for_sessions(mut self, patience: Duration) -> Self {
+        if let Some(shared) = Arc::get_mut(&mut self.shared) {
+            shared.turns.patience = patience;
+        }
+        self
     }
 
     /// Provisions the partition (or finds it provisioned) and opens the device session, if that has not happened yet.
@@ -283,17 +312,56 @@ impl Partition {
             let connection = self.connection(&mut restarts)?;
             let error = match operation(&connection) {
                 Err(error) => error,
-                done => return done,
+                done => {
+                    self.give_way(&connection);
+                    return done;
+                }
             };
             match reaction(&error) {
                 Reaction::Recover => connection.abandon(),
                 Reaction::Reconnect => {}
-                _ => return Err(error),
+                Reaction::MakeRoom { .. } if connection.starved() && self.may_reclaim() => {
+                    self.device.reset()?;
+                    connection.abandon();
+                }
+                _ => {
+                    self.give_way(&connection);
+                    return Err(error);
+                }
             }
             self.leave(&connection);
             drop(connection);
             if !restarts.again() {
                 return Err(error);
+            }
+        }
+    }
+
+    /// Whether to reset the chip, which is full of keys of which none is ours and none can be found: of processes that were
+    /// killed while the device made them a key, or that are idle. The partition is our own token's, so everybody who
+    /// works with it recovers, and brings back only what is needed. Not again and again, where that does not help.
+    fn may_reclaim(&self) -> bool {
+        let now = Instant::now();
+        let mut reclaimed = self.reclaimed.lock();
+        let may = reclaimed.is_none_or(|last| now.duration_since(last) > BETWEEN_RECLAIMS);
+        if may {
+            *reclaimed = Some(now);
+        }
+        may
+    }
+
+    /// Gives the session up after an operation, where other processes need it (see `turn`).
+    fn give_way(&self, connection: &Arc<Connection>) {
+        match connection.let_go() {
+            LetGo::No => {}
+            LetGo::Now => self.leave(connection),
+            LetGo::WhenIdle => {
+                let mut current = self.current.write();
+                let ours = current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection));
+                // Two of them: the one that is current, and the caller's.
+                if ours && Arc::strong_count(connection) == 2 {
+                    *current = None;
+                }
             }
         }
     }
@@ -324,7 +392,7 @@ impl Partition {
             return Ok(Arc::clone(connection));
         }
         let epoch = self.epoch.fetch_add(1, Ordering::Relaxed) + 1;
-        let connection = Arc::new(Connection::open(&*self.device, &self.secrets, &*self.durable, &self.lives, epoch)?);
+        let connection = Arc::new(Connection::open(&*self.device, &self.secrets, &*self.durable, &self.shared, epoch)?);
         *self.current.write() = Some(Arc::clone(&connection));
         Ok(connection)
     }
@@ -332,6 +400,9 @@ impl Partition {
 
 /// Longest data unit of the device (wire 6.4), and of SP 800-38E.
 const XTS_MAX: usize = 16 << 20;
+
+/// How often one process may reset the chip for want of room.
+const BETWEEN_RECLAIMS: Duration = Duration::from_secs(10);
 
 /// The fast path takes no empty data (wire 6.5).
 fn something(data: &mut [u8]) -> Result<&mut [u8]> {

@@ -1,7 +1,6 @@
 //! From a fresh or forgotten partition to an open session (semantics 2.3 to 2.7).
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use aws_lc_rs::rand;
 use zeroize::Zeroizing;
@@ -10,7 +9,7 @@ use super::ceremony::{self, DeviceKey, Envelope};
 use super::identity::Identity;
 use super::life::{Life, Lives};
 use super::line::Line;
-use super::reaction::{Reaction, Restarts, interrupted, is, reaction, repeat};
+use super::reaction::{Reaction, Restarts, interrupted, is, reaction};
 use super::{Durable, PartitionBlobs, PartitionInfo, PartitionSecrets};
 use crate::channel::Device;
 use crate::ddi::command::{
@@ -236,22 +235,16 @@ pub(super) struct Session {
     pub(super) short_app_id: u8,
 }
 
-/// Opens a session with the established credential, waiting a while where all eight are taken.
+/// Opens a session with the established credential, where one is free.
 pub(super) fn open_session(line: &Line, secrets: &PartitionSecrets) -> Result<Session> {
-    let opened = repeat(Reaction::WaitForSession, SESSION_WAIT, || {
-        let mut result = session_ceremony(line, secrets);
-        for _ in 1..CEREMONY_ATTEMPTS {
-            match &result {
-                Err(error) if reaction(error) == Reaction::RepeatCeremony => result = session_ceremony(line, secrets),
-                _ => break,
-            }
+    let mut result = session_ceremony(line, secrets);
+    for _ in 1..CEREMONY_ATTEMPTS {
+        match &result {
+            Err(error) if reaction(error) == Reaction::RepeatCeremony => result = session_ceremony(line, secrets),
+            _ => break,
         }
-        result
-    });
-    opened.map_err(|error| match reaction(&error) {
-        Reaction::WaitForSession => Error::SessionsExhausted,
-        _ => error,
-    })
+    }
+    result
 }
 
 fn session_ceremony(line: &Line, secrets: &PartitionSecrets) -> Result<Session> {
@@ -322,8 +315,6 @@ fn security_version(blob: &[u8]) -> Option<u64> {
 
 /// Other processes' ceremonies can spend our nonce; each repetition costs one more round trip for everybody.
 const CEREMONY_ATTEMPTS: u32 = 16;
-/// How long a session is waited for before the caller, who may be more patient, is told that all are taken.
-const SESSION_WAIT: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,193 @@
+//! Eight sessions for all processes of the machine (semantics 4): how they wait for one another, and when they let go.
+//!
+//! Nobody can be asked for a session: there are no threads here, so a process that does nothing hears nothing. So
+//!
+//! - the **last** session of the chip is nobody's for longer than an operation. A device gives the lowest free number, so
+//!   whoever has the highest knows that all are taken, and lets it go when no thread of it uses it. However many idle
+//!   processes keep the other seven, the eighth goes round.
+//! - a process that **works** looks, every [`SLICE`], whether somebody waits, and lets its session go where somebody does,
+//!   at the end of the operation. It gets its next one behind those who wait.
+//! - those who wait do it in line: a lock in the folder that they share is the turn to ask the device. One process asks,
+//!   which costs two ceremonies, and the others wait for the lock, which costs the device nothing.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::reaction::{Reaction, reaction};
+use crate::{Error, Result};
+
+/// How the processes of a partition take turns. `Send + Sync`.
+#[derive(Debug)]
+pub(super) struct Turns {
+    /// `None` where no other process has the device.
+    path: Option<PathBuf>,
+    /// How long a session is waited for.
+    pub(super) patience: Duration,
+}
+
+/// The turn to ask for a session, or to know that somebody has it.
+struct Turn(File);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // Not merely by closing: a child that was forked meanwhile has the same open file.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
+
+impl Turns {
+    pub(super) fn new(folder: Option<&std::path::Path>) -> Self {
+        Self { path: folder.map(|folder| folder.join(FILE)), patience: PATIENCE }
+    }
+
+    /// Opens a session, when it is our turn and one is free; [`Error::SessionsExhausted`] when that takes too long.
+    pub(super) fn wait<T>(&self, mut open: impl FnMut() -> Result<T>) -> Result<T> {
+        let until = Instant::now() + self.patience;
+        let mut pause = SHORTEST;
+        let mut turn = None;
+        loop {
+            if turn.is_none() {
+                turn = self.turn(FlockOperation::NonBlockingLockExclusive);
+            }
+            if turn.is_some() || self.path.is_none() {
+                match open() {
+                    Err(error) if reaction(&error) == Reaction::WaitForSession => {}
+                    done => return done,
+                }
+            }
+            if Instant::now() + pause >= until {
+                return Err(Error::SessionsExhausted);
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST);
+        }
+    }
+
+    fn turn(&self, operation: FlockOperation) -> Option<Turn> {
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(self.path.as_ref()?).ok()?;
+        flock(&file, operation).is_ok().then_some(Turn(file))
+    }
+
+    /// Whether another process waits for a session.
+    fn somebody_waits(&self) -> bool {
+        self.path.is_some() && self.turn(FlockOperation::NonBlockingLockShared).is_none()
+    }
+}
+
+/// When a session was taken, and when we last looked who waits.
+#[derive(Debug)]
+pub(super) struct Held {
+    session: u16,
+    since: Instant,
+    /// Milliseconds after `since`.
+    look_at: AtomicU64,
+}
+
+/// Whether to let a session go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LetGo {
+    /// No.
+    No,
+    /// If nobody here uses it.
+    WhenIdle,
+    /// Whoever uses it: they get another one.
+    Now,
+}
+
+impl Held {
+    pub(super) fn new(session: u16) -> Self {
+        Self { session, since: Instant::now(), look_at: AtomicU64::new(SLICE) }
+    }
+
+    /// Asked after each operation.
+    pub(super) fn let_go(&self, turns: &Turns) -> LetGo {
+        if turns.path.is_none() {
+            return LetGo::No;
+        }
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if now >= self.look_at.load(Ordering::Relaxed) {
+            self.look_at.store(now.saturating_add(SLICE), Ordering::Relaxed);
+            if turns.somebody_waits() {
+                return LetGo::Now;
+            }
+        }
+        if self.session == LAST { LetGo::WhenIdle } else { LetGo::No }
+    }
+}
+
+/// In the token's folder.
+const FILE: &str = "session.turn";
+/// The highest session id (semantics 4).
+const LAST: u16 = 7;
+/// How long a session is kept, in milliseconds, while others wait for it: some tens of operations, against the ten
+/// commands that a new one costs.
+const SLICE: u64 = 50;
+/// How long a session is waited for, unless the layer above says otherwise.
+const PATIENCE: Duration = Duration::from_millis(500);
+const SHORTEST: Duration = Duration::from_millis(1);
+const LONGEST: Duration = Duration::from_millis(8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ddi::{Opcode, Status};
+
+    fn full() -> Error {
+        Error::Device { command: Opcode::OPEN_SESSION, status: Status::VAULT_SESSION_LIMIT_REACHED }
+    }
+
+    fn turns(folder: &tempfile::TempDir, patience: u64) -> Turns {
+        Turns { patience: Duration::from_millis(patience), ..Turns::new(Some(folder.path())) }
+    }
+
+    #[test]
+    fn a_session_is_waited_for_and_not_forever() {
+        let folder = tempfile::TempDir::new().unwrap();
+        for turns in [turns(&folder, 60), Turns { path: None, patience: Duration::from_millis(60) }] {
+            let mut left = 3;
+            let opened = turns.wait(|| {
+                left -= 1;
+                if left > 0 { Err(full()) } else { Ok(5) }
+            });
+            assert_eq!(opened, Ok(5));
+            let start = Instant::now();
+            assert_eq!(turns.wait(|| Err::<(), _>(full())), Err(Error::SessionsExhausted));
+            assert!(start.elapsed() < Duration::from_secs(1));
+            assert_eq!(turns.wait(|| Err::<(), _>(Error::TagMismatch)), Err(Error::TagMismatch));
+        }
+    }
+
+    #[test]
+    fn one_asks_and_the_others_wait_in_line() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let turns = turns(&folder, 40);
+        let first = turns.turn(FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert!(turns.somebody_waits());
+        assert_eq!(turns.wait(|| -> Result<()> { panic!("it is not our turn") }), Err(Error::SessionsExhausted));
+        drop(first);
+        assert!(!turns.somebody_waits());
+        assert_eq!(turns.wait(|| Ok(())), Ok(()));
+    }
+
+    #[test]
+    fn the_last_session_is_let_go_when_idle_and_any_when_somebody_waits() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let turns = turns(&folder, 40);
+        let held = |session| Held { look_at: AtomicU64::new(0), ..Held::new(session) };
+        assert_eq!(held(LAST).let_go(&turns), LetGo::WhenIdle);
+        assert_eq!(held(0).let_go(&turns), LetGo::No);
+        let _waiting = turns.turn(FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert_eq!(held(LAST).let_go(&turns), LetGo::Now);
+        let kept = held(0);
+        assert_eq!(kept.let_go(&turns), LetGo::Now);
+        assert_eq!(kept.let_go(&turns), LetGo::No, "not looked again so soon");
+        assert_eq!(held(LAST).let_go(&Turns::new(None)), LetGo::No, "nobody else can have it");
+    }
+}
