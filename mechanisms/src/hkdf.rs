@@ -7,7 +7,7 @@ use aws_lc_rs::hkdf as engine;
 use transport::partition::{self, FacetKind, Partition};
 use zeroize::Zeroizing;
 
-use crate::ck::{KeyType, MechanismType};
+use crate::ck::{KeyType, MechanismType, ObjectClass};
 use crate::digest::{Hash, with_hasher};
 use crate::error::{Code, Result};
 use crate::hmac::Hmac;
@@ -30,6 +30,7 @@ pub(crate) const ROWS: &[Row] = &[
         section: "6.62.4",
         shape: Shape::Hkdf,
         derive: Some(|from| data(from).map(Derived::Data)),
+        derives: ObjectClass::DATA,
         ..row(MechanismType::HKDF_DATA)
     },
     Row {

@@ -1,6 +1,6 @@
 //! `CKM_PUB_KEY_FROM_PRIV_KEY`: the public half of a private key, wherever that lives.
 
-use crate::ck::{KeyType, MechanismType};
+use crate::ck::{KeyType, MechanismType, ObjectClass};
 use crate::error::{Code, Result};
 use crate::key::{Key, Material, PublicKey};
 use crate::table::{Derived, Row};
@@ -12,6 +12,7 @@ pub(crate) const ROWS: &[Row] = &[Row {
     min_size: 256,
     max_size: 4096,
     derive: Some(|from| derive(from.base).map(Derived::Public)),
+    derives: ObjectClass::PUBLIC_KEY,
     ..Row::none(MechanismType::PUB_KEY_FROM_PRIV_KEY)
 }];
 

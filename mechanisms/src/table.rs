@@ -118,6 +118,8 @@ pub struct Row {
     pub generate_pair: Option<Generate>,
     /// `CKF_DERIVE`.
     pub derive: Option<Derive>,
+    /// The class of what it derives.
+    pub derives: ObjectClass,
     /// `CKF_SIGN_RECOVER`: from the data to the signature, in one part.
     pub sign_recover: Option<CipherInit>,
     /// `CKF_VERIFY_RECOVER`: from the signature to the data, in one part.
@@ -169,6 +171,7 @@ impl Row {
             generate: None,
             generate_pair: None,
             derive: None,
+            derives: ObjectClass::SECRET_KEY,
             sign_recover: None,
             verify_recover: None,
             wrap: None,
@@ -188,7 +191,12 @@ impl Row {
     /// Whether policy strict has it. It refuses keys that the library makes, and keys outside the HSM (design 4), without
     /// which a mechanism that runs in the library has no key to run with.
     pub fn is_strict(&self) -> bool {
-        !self.made_in_library && (self.hardware || self.keys.is_empty())
+        !self.made_in_library && (self.takes_hsm_keys() || self.keys.is_empty())
+    }
+
+    /// Whether it works with keys in the HSM: there, or with their public halves.
+    fn takes_hsm_keys(&self) -> bool {
+        self.hardware || self.derives == ObjectClass::PUBLIC_KEY
     }
 
     /// `CKR_KEY_TYPE_INCONSISTENT` unless this mechanism takes keys of `key`'s type.
@@ -314,7 +322,7 @@ pub fn markdown() -> String {
             (0, 0) => String::new(),
             (min, max) => format!("{min} to {max} {unit}"),
         };
-        let residency = match (row.keys.is_empty(), row.hardware) {
+        let residency = match (row.keys.is_empty(), row.takes_hsm_keys()) {
             (true, _) => "",
             (false, true) => "HSM, sealed",
             (false, false) => "sealed",

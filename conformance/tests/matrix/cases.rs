@@ -226,7 +226,6 @@ fn iv_16(_: &Bench, _: Home) -> Parameter {
     leak([7_u8; 16])
 }
 
-/// A new one each time: none is taken twice with one key.
 fn ctr(_: &Bench, _: Home) -> Parameter {
     leak(CK_AES_CTR_PARAMS { ulCounterBits: 128, cb: [7; 16] })
 }

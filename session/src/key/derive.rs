@@ -1,6 +1,6 @@
 //! `C_DeriveKey`.
 
-use mechanisms::ck::{KeyType, MechanismType, ObjectClass};
+use mechanisms::ck::{KeyType, ObjectClass};
 use mechanisms::params::Mechanism;
 use mechanisms::table::{Derivation, Derived, Row};
 
@@ -95,23 +95,22 @@ fn other(session: &Session, handle: ObjectHandle) -> Result<Permitted> {
     Permitted::of(session, object)
 }
 
-/// The draft of what the mechanism makes: a secret key, unless it is for public keys or data.
+/// The draft of what the mechanism makes.
 fn draft(session: &Session, row: &Row, base: &Object, template: &Template) -> Result<Draft> {
-    let given = template::read(template)?;
-    let asked = given.number(A::KEY_TYPE).map(KeyType);
-    match row.kind {
-        MechanismType::PUB_KEY_FROM_PRIV_KEY => {
+    match row.derives {
+        ObjectClass::PUBLIC_KEY => {
             let implied = implied(session, ObjectClass::PUBLIC_KEY, base.key_type());
             let mut draft = Draft::new(template, Birth::Derive, implied)?;
             as_private(&mut draft, base);
             Ok(draft)
         }
-        MechanismType::HKDF_DATA => {
+        ObjectClass::DATA => {
             let template: Vec<_> =
                 template.iter().filter(|attribute| attribute.kind != A::VALUE_LEN).cloned().collect();
             Draft::new(&template, Birth::Derive, Implied { class: Some(ObjectClass::DATA), ..session.implied() })
         }
         _ => {
+            let asked = template::read(template)?.number(A::KEY_TYPE).map(KeyType);
             let key_type = asked.unwrap_or(KeyType::GENERIC_SECRET);
             let implied = implied(session, ObjectClass::SECRET_KEY, Some(key_type));
             let mut draft = Draft::new(template, Birth::Derive, implied)?;
