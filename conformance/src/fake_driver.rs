@@ -20,6 +20,18 @@ impl Dialect {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Virtual, Self::Physical];
 
+    /// Those that a test of devices goes through: the one of this run, or both.
+    ///
+    /// # Panics
+    /// As [`Dialect::of_this_run`].
+    pub fn tested() -> &'static [Self] {
+        match Self::of_this_run() {
+            Some(Self::Virtual) => &Self::ALL[..1],
+            Some(Self::Physical) => &Self::ALL[1..],
+            None => &Self::ALL,
+        }
+    }
+
     /// The dialect that `AZIHSM_CONFORMANCE_DEVICE` (`virtual`, `physical`) wants every sandbox to have under it; without
     /// the variable, the module runs its emulator.
     ///

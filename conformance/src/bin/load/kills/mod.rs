@@ -101,7 +101,8 @@ impl<'a> Run<'a> {
             if ready.as_deref() != Ok("ready") {
                 self.bad.push(format!("kill {}: the worker was not ready but {ready:?}", self.kills));
             }
-            thread::sleep(Duration::from_micros(self.random.below(80_000)));
+            let longest = *self.random.pick(&[20_000, 60_000, 120_000, 300_000]);
+            thread::sleep(Duration::from_micros(self.random.below(longest)));
         }
         worker.kill().expect("our own child");
         let ended = worker.wait().expect("our own child");
