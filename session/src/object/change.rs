@@ -27,6 +27,13 @@ pub(crate) fn changed(
     security_officer: bool,
 ) -> Result<Attributes> {
     let mut attributes = object.attributes.clone();
+    // 4.6.2: "Trusted certificates cannot be modified"; the SO, who trusts them, may end that.
+    if change == Change::Set && object.family == Family::Certificate && object.attributes.flag(A::TRUSTED) {
+        let ends = |(kind, value): (A, &[u8])| kind == A::TRUSTED && value == [0];
+        if !(security_officer && read(template)?.iter().all(ends)) {
+            return Err(Code::ActionProhibited.because("a trusted certificate"));
+        }
+    }
     for (kind, value) in read(template)?.iter() {
         let row = table::row(kind, object.family)
             .ok_or_else(|| Code::TemplateInconsistent.because(format_args!("{kind:?} of {:?}", object.family)))?;
@@ -41,7 +48,9 @@ pub(crate) fn changed(
         let special = change == Change::Copy && COPY_CHANGES.contains(&kind);
         let by_officer = row.notes(10) && (security_officer || value == [0]);
         let lowers = kind == A::WRAP_WITH_TRUSTED && value == [1];
-        if !(row.notes(8) || special || by_officer || lowers) {
+        // 4.11: "C_SetAttributeValue may be used to destroy the attribute, by supplying no-value".
+        let destroys = kind == A::CHECK_VALUE && object.family == Family::Secret && value.is_empty();
+        if !(row.notes(8) || special || by_officer || lowers || destroys) {
             return Err(about(Code::AttributeReadOnly, kind));
         }
         if (row.notes(11) && now == Some(&[1]) && value != [1]) || (row.notes(12) && now == Some(&[0]) && value != [0])
@@ -57,6 +66,10 @@ pub(crate) fn changed(
             );
         }
         attributes.set(kind, value);
+    }
+    // Footnote 10: what others make of what the SO trusts, the SO has not seen.
+    if change == Change::Copy && attributes.flag(A::TRUSTED) && !security_officer {
+        attributes.set_flag(A::TRUSTED, false);
     }
     // A copy of a private object must not be less private than it: its value is the same.
     if object.is_private() && !attributes.flag(A::PRIVATE) {
@@ -141,5 +154,37 @@ mod tests {
             }
         }
         assert!(changed(&key(), &[flag(A::TRUSTED, 1)], Change::Set, true).is_ok(), "the SO may trust");
+    }
+
+    fn empty(kind: A) -> Attribute {
+        Attribute { kind, value: AttributeValue::Bytes(Vec::new().into()) }
+    }
+
+    #[test]
+    fn a_check_value_can_be_taken_away() {
+        assert!(changed(&key(), &[empty(A::CHECK_VALUE)], Change::Set, false).unwrap().has(A::CHECK_VALUE));
+        let other = changed(&key(), &[flag(A::CHECK_VALUE, 1)], Change::Set, false);
+        assert_eq!(other.unwrap_err(), Code::AttributeReadOnly);
+    }
+
+    #[test]
+    fn a_trusted_certificate_is_fixed_while_it_is_trusted() {
+        let mut attributes = Attributes::default();
+        attributes.set_number(A::CLASS, ObjectClass::CERTIFICATE.0);
+        attributes.set_flag(A::TRUSTED, false);
+        let plain = Object::new(attributes.clone(), Holding::None).unwrap();
+        attributes.set_flag(A::TRUSTED, true);
+        let trusted = Object::new(attributes, Holding::None).unwrap();
+        assert!(changed(&plain, &[flag(A::ID, 1)], Change::Set, false).is_ok());
+        // 4.6.3: "Only the CKA_ID, CKA_ISSUER, and CKA_SERIAL_NUMBER attributes may be modified", and the label.
+        assert_eq!(changed(&plain, &[empty(A::START_DATE)], Change::Set, false).unwrap_err(), Code::AttributeReadOnly);
+        for (attribute, officer) in [(flag(A::ID, 1), false), (flag(A::ID, 1), true), (flag(A::TRUSTED, 0), false)] {
+            let outcome = changed(&trusted, &[attribute], Change::Set, officer);
+            assert_eq!(outcome.unwrap_err(), Code::ActionProhibited);
+        }
+        assert!(changed(&trusted, &[flag(A::TRUSTED, 0)], Change::Set, true).is_ok());
+        let copy = changed(&trusted, &[flag(A::ID, 1)], Change::Copy, false).unwrap();
+        assert!(!copy.flag(A::TRUSTED), "a copy is another object");
+        assert!(changed(&trusted, &[], Change::Copy, true).unwrap().flag(A::TRUSTED));
     }
 }

@@ -201,6 +201,14 @@ fn consistent(family: Family, attributes: &Attributes) -> Result<()> {
         if attributes.bytes(A::VALUE) == Some(&[]) && attributes.bytes(A::URL) == Some(&[]) {
             return Err(about(Code::TemplateIncomplete, A::VALUE));
         }
+        // 4.6.3: the hashes "can only be empty if CKA_URL is empty".
+        if attributes.bytes(A::URL) != Some(&[]) {
+            for kind in [A::HASH_OF_SUBJECT_PUBLIC_KEY, A::HASH_OF_ISSUER_PUBLIC_KEY] {
+                if attributes.bytes(kind) == Some(&[]) {
+                    return Err(about(Code::TemplateIncomplete, kind));
+                }
+            }
+        }
     }
     Ok(())
 }
