@@ -9,11 +9,12 @@
 //! Tags have 96, 104, 112, 120 or 128 bits with every key. Decryption gives nothing out before the tag is verified, so
 //! messages in parts are collected.
 //!
-//! | Who chooses the IV | How it is asked for | In the HSM, 32 bytes | Else |
+//! | Who chooses the IV | How it is asked for | In the HSM, 32 bytes | Any other key |
 //! |---|---|---|---|
 //! | the caller | `CK_GCM_PARAMS`, `CKG_NO_GENERATE` | an unapproved device key | as above |
-//! | the token | a key with `CKA_AZIHSM_DEVICE_IV`; `CKG_GENERATE`, `CKG_GENERATE_RANDOM` without fixed bits | the device's random IV, with an approved device key | the library, at random |
-//! | the token | the other generators, or fixed bits | the library, at random or counting | the same |
+//! | the token | a key with `CKA_AZIHSM_DEVICE_IV` | the device at random, an approved device key | the library at random |
+//! | the token | `CKG_GENERATE`, `CKG_GENERATE_RANDOM`, 12 bytes, no fixed bits | the same, where the key was made there | the library at random |
+//! | the token | other generators, lengths, or fixed bits | the library, [at random or counting](crate::iv) | the same |
 
 mod engine;
 mod messages;

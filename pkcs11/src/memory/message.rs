@@ -286,3 +286,139 @@ fn invalid(what: impl std::fmt::Display) -> Error {
 const MAX_IV: CK_ULONG = 1 << 20;
 /// Longest tag: 128 bits.
 const MAX_TAG: CK_ULONG = 16;
+
+/// These run under Miri: see `memory::tests`.
+#[cfg(test)]
+mod tests {
+    use cryptoki_sys::{CKG_GENERATE, CKM_AES_GCM};
+    use session::call::{Reply, Room};
+    use zeroize::Zeroizing;
+
+    use super::super::output;
+    use super::*;
+
+    fn gcm(iv: &mut [u8], tag: &mut [u8], generator: CK_ULONG) -> CK_GCM_MESSAGE_PARAMS {
+        CK_GCM_MESSAGE_PARAMS {
+            pIv: iv.as_mut_ptr(),
+            ulIvLen: iv.len() as CK_ULONG,
+            ulIvFixedBits: 8,
+            ivGenerator: generator,
+            pTag: tag.as_mut_ptr(),
+            ulTagBits: 8 * tag.len() as CK_ULONG,
+        }
+    }
+
+    fn parameter<T>(shape: MessageShape, given: &T, tag: Tag) -> MessageParameter {
+        let len = size_of::<T>() as CK_ULONG;
+        // SAFETY: a structure whose pointers are null, or valid for the lengths beside them while the test uses them.
+        unsafe { message_parameter(Ok(shape), std::ptr::from_ref(given).cast(), len, tag) }
+    }
+
+    fn made(iv: &[u8], tag: &[u8]) -> MessageParams {
+        MessageParams { iv: iv.to_vec(), tag: tag.to_vec(), ..MessageParams::default() }
+    }
+
+    #[test]
+    fn encryption_writes_what_it_made() {
+        for (generator, iv_after) in [(CKG_GENERATE, [9; 12]), (CKG_NO_GENERATE, [1; 12])] {
+            let (mut iv, mut tag, mut out, mut len) = ([1; 12], [2; 16], [0; 4], 4);
+            let given = gcm(&mut iv, &mut tag, generator);
+            let read = parameter(MessageShape::Gcm, &given, Tag::Write);
+            let params = read.params().unwrap();
+            assert_eq!((&params.iv[..], &params.tag[..]), (&[1; 12][..], &[0; 16][..]), "the tag is not read");
+            assert_eq!((params.fixed_bits, params.generator, params.data_len), (8, generator, None));
+            // SAFETY: a buffer and its length.
+            let output = unsafe { output(out.as_mut_ptr(), &raw mut len) };
+            assert_eq!(output.room().unwrap(), Room::Bytes(4));
+            let reply = Reply::Bytes(Zeroizing::new(vec![7; 3]));
+            read.deliver(output, Ok((reply, Some(made(&[9; 12], &[8; 16]))))).unwrap();
+            assert_eq!((iv, tag, out, len), (iv_after, [8; 16], [7, 7, 7, 0], 3));
+        }
+    }
+
+    #[test]
+    fn decryption_and_the_middle_of_a_message_write_nothing() {
+        for (how, read_tag) in [(Tag::Read, [2; 16]), (Tag::Later, [0; 16])] {
+            let (mut iv, mut tag) = ([1; 12], [2; 16]);
+            let given = gcm(&mut iv, &mut tag, CKG_NO_GENERATE);
+            let read = parameter(MessageShape::Gcm, &given, how);
+            assert_eq!(read.params().unwrap().tag, read_tag);
+            read.put(Some(made(&[9; 12], &[8; 16]))).unwrap();
+            assert_eq!((iv, tag), ([1; 12], [2; 16]));
+        }
+    }
+
+    #[test]
+    fn what_has_no_room_is_not_written() {
+        for (iv_len, tag_len) in [(13, 16), (11, 16), (12, 15)] {
+            let (mut iv, mut tag) = ([1; 12], [2; 16]);
+            let given = gcm(&mut iv, &mut tag, CKG_GENERATE);
+            let read = parameter(MessageShape::Gcm, &given, Tag::Write);
+            let refused = read.put(Some(made(&vec![9; iv_len], &vec![8; tag_len])));
+            assert_eq!(refused.unwrap_err(), Code::GeneralError);
+            assert_eq!((iv, tag), ([1; 12], [2; 16]));
+        }
+    }
+
+    #[test]
+    fn structures_may_be_unaligned_and_must_be_whole() {
+        let (mut nonce, mut mac) = ([1; 13], [2; 8]);
+        let given = CK_CCM_MESSAGE_PARAMS {
+            ulDataLen: 100,
+            pNonce: nonce.as_mut_ptr(),
+            ulNonceLen: 13,
+            ulNonceFixedBits: 0,
+            nonceGenerator: CKG_GENERATE,
+            pMAC: mac.as_mut_ptr(),
+            ulMACLen: 8,
+        };
+        let mut memory = [0_u64; 9];
+        let at = memory.as_mut_ptr().cast::<u8>().wrapping_add(1);
+        // SAFETY: 72 bytes hold the structure's 56 from the second on.
+        unsafe { at.cast::<CK_CCM_MESSAGE_PARAMS>().write_unaligned(given) };
+        // SAFETY: the structure that was just written.
+        let read = unsafe { message_parameter(Ok(MessageShape::Ccm), at, 56, Tag::Read) };
+        let params = read.params().unwrap();
+        assert_eq!((params.data_len, &params.iv[..], &params.tag[..]), (Some(100), &nonce[..], &mac[..]));
+        for len in [0, 48, 55, 57, CK_ULONG::MAX] {
+            // SAFETY: refused before anything is read.
+            let read = unsafe { message_parameter(Ok(MessageShape::Ccm), at, len, Tag::Read) };
+            assert_eq!(read.params().unwrap_err(), Code::MechanismParamInvalid, "{len}");
+        }
+        // SAFETY: null is allowed.
+        let read = unsafe { message_parameter(Ok(MessageShape::Gcm), std::ptr::null(), 48, Tag::Read) };
+        assert_eq!(read.params().unwrap_err(), Code::MechanismParamInvalid);
+        // SAFETY: the session's error comes first.
+        let read =
+            unsafe { message_parameter(Err(Code::OperationNotInitialized.into()), std::ptr::null(), 0, Tag::Read) };
+        assert_eq!(read.params().unwrap_err(), Code::OperationNotInitialized);
+    }
+
+    #[test]
+    fn the_place_of_an_iv_is_found_in_both_layouts() {
+        let mut iv = [0_u8; 12];
+        let mut words = [iv.as_mut_ptr(); 6];
+        for (len, found) in [(48, true), (40, true), (39, false), (0, false)] {
+            let mut mechanism =
+                CK_MECHANISM { mechanism: CKM_AES_GCM, pParameter: words.as_mut_ptr().cast(), ulParameterLen: len };
+            // SAFETY: a mechanism whose parameter begins with a pointer.
+            let place = unsafe { place_of_iv(&raw const mechanism) };
+            assert_eq!(place.is_some(), found);
+            mechanism.mechanism = cryptoki_sys::CKM_AES_CBC;
+            // SAFETY: likewise.
+            assert!(unsafe { place_of_iv(&raw const mechanism) }.is_none());
+            if place.is_some() {
+                let (mut out, mut len) = ([0; 1], 1);
+                // SAFETY: a buffer and its length.
+                let output = unsafe { output(out.as_mut_ptr(), &raw mut len) };
+                let reply = Reply::Bytes(Zeroizing::new(vec![3]));
+                let encrypted = Encrypted { reply, iv: place.map(|place| (place, [5; 12])) };
+                deliver_encrypted(output, Ok(encrypted)).unwrap();
+                assert_eq!((iv, out), ([5; 12], [3]));
+                iv = [0; 12];
+            }
+        }
+        // SAFETY: null is allowed.
+        assert!(unsafe { place_of_iv(std::ptr::null()) }.is_none());
+    }
+}

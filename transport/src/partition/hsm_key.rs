@@ -340,6 +340,17 @@ mod tests {
     }
 
     #[test]
+    fn copies_have_one_name_and_other_keys_another() {
+        let key = |blob| HsmKey::new(vec![(FacetKind::AesCbc, vec![blob])], None);
+        assert_eq!(HsmKey::decode(&key(1).encode()).unwrap().name(), key(1).name());
+        assert_ne!(key(1).name(), key(2).name());
+        let recipe = |salt| Recipe { root: [7; 32], salt: [salt; 32], len: 32, kinds: vec![FacetKind::AesCbc] };
+        let made = |salt| HsmKey::new(vec![], Some(recipe(salt)));
+        assert_ne!(made(1).name(), made(2).name());
+        assert_eq!(HsmKey::decode(&made(1).encode()).unwrap().name(), made(1).name());
+    }
+
+    #[test]
     fn the_same_blob_under_two_kinds_has_two_fingerprints() {
         let key = HsmKey::new(vec![(FacetKind::EcSign, vec![1]), (FacetKind::EcDerive, vec![1])], None);
         assert_ne!(key.source(FacetKind::EcSign).unwrap().0, key.source(FacetKind::EcDerive).unwrap().0);
