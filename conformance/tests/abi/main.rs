@@ -4,7 +4,7 @@
 //! One file per topic: `surface` (symbols, lists, header, needed libraries), `nulls`, `lengths` (output lengths, unaligned
 //! memory, absurd counts), `arguments` (of `C_Initialize`, mechanism parameters, templates), `uninitialised`, `handles`,
 //! `processes` (fork, unload, threads), `waiting` (for slot events), `dual`, `state`, `recover` and `verify_signature` (the
-//! functions that no binding has), `profiles` (and what else is built in), `attack` (what once broke it), `environment` (configuration and store). `listed`
+//! functions that no binding has), `batches` (of attributes), `profiles` (and what else is built in), `attack` (what once broke it), `environment` (configuration and store). `listed`
 //! holds what the standard lists as return values of each function; every assertion here asks for one exact value, and
 //! that it is on that list.
 //!
@@ -14,6 +14,7 @@
 
 mod arguments;
 mod attack;
+mod batches;
 mod dual;
 mod environment;
 mod handles;

@@ -50,6 +50,31 @@ alone! {
         assert_eq!(finish(raw, session), digests[0]);
     }
 
+    two_threads_take_up_one_state(raw) {
+        let session = user(raw);
+        let slot = token::token_slot(raw).expect("a slot");
+        begin(raw, session, CKM_SHA512);
+        update(raw, session, b"first ");
+        let state = save(raw, session);
+        update(raw, session, b"second");
+        let expected = finish(raw, session);
+        let take_up = || {
+            let own = token::open(raw, slot).expect("a session");
+            for _ in 0..50 {
+                let mut state = state.clone();
+                answers!(CKR_OK, raw, C_SetOperationState, own, state.as_mut_ptr(), length(&state), 0, 0);
+                let mut again = save(raw, own);
+                answers!(CKR_OK, raw, C_SetOperationState, own, again.as_mut_ptr(), length(&again), 0, 0);
+                update(raw, own, b"second");
+                assert_eq!(finish(raw, own), expected);
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(take_up);
+            scope.spawn(take_up);
+        });
+    }
+
     an_hsm_hmac_goes_on_with_its_key_given_again(raw) {
         let session = user(raw);
         let (key, other) = (mac_key(raw, session, false), mac_key(raw, session, false));
