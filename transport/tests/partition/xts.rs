@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use aes_kw::aes::{Aes256, cipher::KeyInit};
+use aes::Aes256;
+use aes::cipher::KeyInit;
 use transport::Error;
 use transport::channel::Direction;
 use transport::ddi::Opcode;
