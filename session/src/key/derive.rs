@@ -107,7 +107,13 @@ fn draft(session: &Session, row: &Row, base: &Object, template: &Template) -> Re
         ObjectClass::DATA => {
             let template: Vec<_> =
                 template.iter().filter(|attribute| attribute.kind != A::VALUE_LEN).cloned().collect();
-            Draft::new(&template, Birth::Derive, Implied { class: Some(ObjectClass::DATA), ..session.implied() })
+            let implied = Implied { class: Some(ObjectClass::DATA), ..session.implied() };
+            let mut draft = Draft::new(&template, Birth::Derive, implied)?;
+            // What comes of a private key is no less private, unless the template says so.
+            if base.is_private() && !draft.given.has(A::PRIVATE) {
+                draft.given.set_flag(A::PRIVATE, true);
+            }
+            Ok(draft)
         }
         _ => {
             let asked = template::read(template)?.number(A::KEY_TYPE).map(KeyType);

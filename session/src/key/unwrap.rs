@@ -169,6 +169,9 @@ impl<'a> Incoming<'a> {
         if len == 0 || len > whole || len.next_multiple_of(unit) != whole.next_multiple_of(unit) {
             return Err(bad("another length"));
         }
+        if !goes_through(self.kind, len) {
+            return Err(bad("a padding short enough to be guessed"));
+        }
         let mut good = payload[len..].ct_eq(&vec![0; whole - len]);
         if unit > 1 {
             // Blocks of one ciphertext can be put together anew: what comes of it must be no easier to find than a block.
@@ -191,10 +194,23 @@ impl<'a> Incoming<'a> {
     }
 }
 
+/// Whether a secret key of `len` bytes can go out and in with this mechanism. Padding without integrity is an oracle that no
+/// choice of codes closes, for a key that comes in tells that the padding was good: an attacker varies a block and learns the
+/// one before it byte by byte (Vaudenay 2002; Bardou and others 2012). So a padding has no byte or eight and more, all
+/// of which he has to guess at once; AES keys, and secrets of 32, 48 and 64 bytes, are none the worse for it.
+pub(super) fn goes_through(kind: MechanismType, len: usize) -> bool {
+    let padding = match kind {
+        MechanismType::AES_CBC_PAD => BLOCK - len % BLOCK,
+        MechanismType::AES_ECB | MechanismType::AES_CBC => len.next_multiple_of(BLOCK) - len,
+        _ => 0,
+    };
+    padding == 0 || padding >= LEAST_PADDING
+}
+
 /// What payloads are padded to with zeros.
 fn unit(kind: MechanismType) -> usize {
     match kind {
-        MechanismType::AES_ECB | MechanismType::AES_CBC => 16,
+        MechanismType::AES_ECB | MechanismType::AES_CBC => BLOCK,
         _ => 1,
     }
 }
@@ -228,5 +244,30 @@ fn of_value(error: Error) -> Error {
     }
 }
 
+/// AES's block.
+const BLOCK: usize = 16;
+/// Least padding that the success of an unwrapping may tell of: 2^64 tries, each a call.
+const LEAST_PADDING: usize = 8;
 /// 112 bits: what NIST SP 800-131A asks of any key.
 const LEAST_WITHOUT_INTEGRITY: usize = 14;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_padding_is_short_enough_to_be_guessed() {
+        let lens = |kind| (1..=64).filter(move |len| goes_through(kind, *len));
+        for (kind, expected) in [
+            (MechanismType::AES_CBC_PAD, &[16, 20, 24, 32, 48, 64][..]),
+            (MechanismType::AES_CBC, &[16, 20, 24, 32, 48, 64]),
+            (MechanismType::AES_ECB, &[16, 24, 32]),
+            (MechanismType::AES_KEY_WRAP_KWP, &[1, 15, 28, 31]),
+        ] {
+            assert!(expected.iter().all(|len| lens(kind).any(|good| good == *len)), "{kind:?}");
+        }
+        for kind in [MechanismType::AES_CBC_PAD, MechanismType::AES_CBC, MechanismType::AES_ECB] {
+            assert!(lens(kind).all(|len| len % BLOCK <= 8), "{kind:?}");
+        }
+    }
+}

@@ -9,6 +9,8 @@ use mechanisms::params::{Mechanism, Params};
 use mechanisms::table::{self, Row};
 use zeroize::Zeroizing;
 
+use super::unwrap::goes_through;
+use crate::attribute::family::Family;
 use crate::attribute::{AttributeType as A, nested};
 use crate::call::{Argument, ObjectHandle, Reply, Room, SessionHandle};
 use crate::ivs;
@@ -158,6 +160,13 @@ fn pair(
                     .because(format_args!("{kind:?} is not what CKA_WRAP_TEMPLATE of the wrapping key wants")));
             }
         }
+    }
+    if let (Family::Secret, Some(len)) = (object.family, value::len(&object))
+        && !goes_through(row.kind, len)
+    {
+        return Err(
+            Code::KeySizeRange.because(format_args!("{:?}: it would not come in again (key::unwrap)", row.kind))
+        );
     }
     usage::may_wrap(session, &by.object, &object, library.config.allow_conflicting_usage)?;
     Ok((by, object))
