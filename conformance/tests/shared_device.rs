@@ -133,6 +133,7 @@ fn processes_killed_while_the_chip_makes_them_a_key_leave_room_for_the_next() {
 // ---- sessions
 
 #[test]
+#[allow(clippy::print_stdout, reason = "how long it takes")]
 fn sixty_four_processes_share_eight_sessions() {
     let sandbox = device(Dialect::Physical);
     let mut peers: Vec<Peer> = (0..64).map(|_| Peer::new(&sandbox)).collect();

@@ -11,7 +11,7 @@
 //! | `identity`, `ceremony`, `provision` | from a fresh partition to an open session |
 //! | `life` | which life of the partition this is, and why no id is ever another key's |
 //! | `ledger`, `turn` | what processes leave behind in the device; how they share its eight sessions |
-//! | `live` | which keys are in the device now, and who uses them |
+//! | `live`, `sync` | which keys are in the device now, and who uses them |
 //! | `connection` | one device session: live ids, room for more, recovery's unit |
 //! | `reaction` | what a status means to the host, in one table |
 //! | `keys`, `import`, `wrap`, `ops` | making keys, bringing them in, wrapping them to the device, using them |
@@ -30,10 +30,13 @@ mod ledger;
 mod life;
 mod line;
 mod live;
+#[cfg(test)]
+mod live_tests;
 mod ops;
 mod owner;
 mod provision;
 mod reaction;
+mod sync;
 mod turn;
 mod wrap;
 
