@@ -9,7 +9,8 @@
 //!
 //! A session that has encrypted nothing at all under an IV may use it for its next encryption: [`Nothing`].
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{self, Context};
@@ -45,8 +46,8 @@ struct Memory {
     runs: BTreeMap<Point, Run>,
     /// Where runs began, oldest first; some have become part of another since.
     order: VecDeque<Point>,
-    /// IVs of operations that have begun and not ended.
-    claimed: HashSet<Point>,
+    /// IVs of operations that have begun and not ended: as few as there are sessions at work.
+    claimed: Vec<Point>,
     /// Goes into the fingerprints of values, so that they mean nothing outside this process.
     salt: Option<[u8; 32]>,
 }
@@ -84,9 +85,10 @@ impl Ivs {
     pub(crate) fn claim(self: &Arc<Self>, key: KeyName, iv: &[u8]) -> Option<Claim> {
         let point = (key, number(iv));
         let mut memory = self.0.lock();
-        if memory.is_spent(point) || !memory.claimed.insert(point) {
+        if memory.is_spent(point) || memory.claimed.contains(&point) {
             return None;
         }
+        memory.claimed.push(point);
         Some(Claim { ivs: Arc::clone(self), point })
     }
 
@@ -132,37 +134,40 @@ impl Memory {
 
     fn spend(&mut self, point: Point) {
         let (key, number) = point;
-        let before = self.run_up_to(point).map(|(first, run)| (first, run.last));
-        if before.is_some_and(|(_, last)| last >= number) {
-            return;
-        }
         // A number has at most 127 bits, so its neighbours are numbers.
-        let last = self.runs.remove(&(key, number + 1)).map_or(number, |after| after.last);
+        let next = (key, number + 1);
+        // The run that begins just after, and the last one that begins before, in one walk.
+        let mut near = self.runs.range_mut(..=next).rev().peekable();
+        let after = near.next_if(|(first, _)| **first == next).map(|(_, run)| run.last);
+        let before = near.next().filter(|(first, _)| first.0 == key).map(|(_, run)| run);
         match before {
-            Some((first, before)) if before + 1 == number => {
-                self.runs.insert(first, Run { last, grew: true });
+            Some(run) if run.last >= number => return,
+            Some(run) if run.last + 1 == number => {
+                run.last = after.unwrap_or(number);
+                run.grew = true;
             }
             _ => {
-                self.runs.insert(point, Run { last, grew: false });
+                self.runs.insert(point, Run { last: after.unwrap_or(number), grew: false });
                 self.order.push_back(point);
-                self.forget();
             }
         }
+        if after.is_some() {
+            self.runs.remove(&next);
+        }
+        self.forget();
     }
 
     /// Forgets the oldest runs that have not grown lately, where there are too many.
     fn forget(&mut self) {
         while self.runs.len() > MAX_RUNS {
             let Some(oldest) = self.order.pop_front() else { return };
-            match self.runs.get_mut(&oldest) {
-                Some(run) if run.grew => {
-                    run.grew = false;
+            if let Entry::Occupied(mut run) = self.runs.entry(oldest) {
+                if run.get().grew {
+                    run.get_mut().grew = false;
                     self.order.push_back(oldest);
+                } else {
+                    run.remove();
                 }
-                Some(_) => {
-                    self.runs.remove(&oldest);
-                }
-                None => {}
             }
         }
         if self.order.len() > 2 * MAX_RUNS {
@@ -188,7 +193,10 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.ivs.0.lock().claimed.remove(&self.point);
+        let claimed = &mut self.ivs.0.lock().claimed;
+        if let Some(at) = claimed.iter().position(|point| *point == self.point) {
+            claimed.swap_remove(at);
+        }
     }
 }
 
