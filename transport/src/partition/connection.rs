@@ -13,7 +13,7 @@ use super::line::{Frame, Line};
 use super::live::{Evicted, Found, LiveKey, LiveKeys, Pin};
 use super::provision::{self, Session};
 use super::reaction::{READY_WAIT, Reaction, lost_xts_keys, reaction, repeat};
-use super::turn::{Held, LetGo};
+use super::turn::{Held, LetGo, Looked, Turns};
 use super::{Durable, FacetKind, PartitionBlobs, PartitionSecrets, Shared, keys};
 use crate::channel::{Channel, ChannelError, Device, Direction, GcmCall, GcmReply, XtsCall};
 use crate::ddi::command::{CloseSession, DeleteKey, GetUnwrappingKey, UnmaskKey};
@@ -40,6 +40,9 @@ pub(super) struct Connection {
     /// The App keys that are in the device for us.
     ledger: Ledger,
     held: Held,
+    /// Who waits for places in the tables, and for bulk places.
+    tables: Looked,
+    bulk: Looked,
     /// Whether a key found no place, though nothing of ours took one.
     starved: AtomicBool,
     /// Whether the device still knows the session, as far as we do.
@@ -85,6 +88,8 @@ impl Connection {
             shared: Arc::clone(shared),
             ledger: Ledger::open(shared.folder.as_deref(), present),
             held: Held::new(id),
+            tables: Looked::new(),
+            bulk: Looked::new(),
             starved: AtomicBool::new(false),
             alive: AtomicBool::new(true),
             gathering: Mutex::new(()),
@@ -287,6 +292,9 @@ impl Connection {
         let pin = match self.live.pin(name) {
             Found::Live(pin) => pin,
             Found::Missing(load) => {
+                if keys::is_bulk(kind) && self.shared.bulk.somebody_waits() {
+                    self.get_in_line();
+                }
                 let key = match source {
                     Source::Blob(blob) => self.unmask(blob, kind)?,
                     Source::Recipe(recipe) => keys::derive_again(self, recipe, kind)?,
@@ -334,9 +342,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Runs a command that needs a place in the device, evicting keys for it as long as that may help.
+    /// Runs a command that needs a place in the device, evicting keys for it as long as that may help, and then waiting for
+    /// other processes to do so.
     pub(super) fn making_room<T>(&self, mut run: impl FnMut() -> Result<T>) -> Result<T> {
-        let mut deadline = None;
+        let begun = Instant::now();
         loop {
             let error = match run() {
                 Err(error) => error,
@@ -345,16 +354,68 @@ impl Connection {
             let Reaction::MakeRoom { bulk } = reaction(&error) else {
                 return Err(error);
             };
-            let now = Instant::now();
+            let places = self.places(bulk);
+            // Threads that all wait for a place take each other for the ones who have it.
+            let patience = if places.is_shared() { BUSY_WAIT } else { ROOM_WAIT };
             match self.live.evict(bulk) {
                 Evicted::Key(key) => self.delete(&key),
-                Evicted::AllInUse if now < *deadline.get_or_insert(now + ROOM_WAIT) => {}
+                Evicted::AllInUse if begun.elapsed() < patience => {}
                 Evicted::Nothing if self.clear_left_overs() > 0 => {}
+                Evicted::AllInUse | Evicted::Nothing if places.is_shared() => match self.in_line(bulk, &mut run) {
+                    Some(Err(error)) if matches!(reaction(&error), Reaction::MakeRoom { .. }) => {}
+                    Some(done) => return done,
+                    None => {
+                        self.starved.store(true, Ordering::Relaxed);
+                        return Err(error);
+                    }
+                },
                 Evicted::Nothing => {
                     self.starved.store(true, Ordering::Relaxed);
                     return Err(error);
                 }
                 Evicted::AllInUse => return Err(error),
+            }
+        }
+    }
+
+    /// Gets behind the processes that wait for a bulk place, so that what was given to them is not taken from them. With
+    /// a place for the first of them, because those who give are all here in the worst case.
+    fn get_in_line(&self) {
+        if let Evicted::Key(key) = self.live.evict(true) {
+            self.delete(&key);
+        }
+        self.shared.bulk.stand(|| Some(()));
+    }
+
+    /// Runs a command that needs a place when it is our turn, until there is one; `None` when that takes too long.
+    fn in_line<T>(&self, bulk: bool, mut run: impl FnMut() -> Result<T>) -> Option<Result<T>> {
+        self.places(bulk).stand(|| {
+            let done = run();
+            match &done {
+                Err(error) if reaction(error) == (Reaction::MakeRoom { bulk }) => {
+                    if let Evicted::Key(key) = self.live.evict(bulk) {
+                        self.delete(&key);
+                    }
+                    None
+                }
+                _ => Some(done),
+            }
+        })
+    }
+
+    fn places(&self, bulk: bool) -> &Turns {
+        if bulk { &self.shared.bulk } else { &self.shared.tables }
+    }
+
+    /// Takes a key out for another process that waits for its place.
+    fn give_places(&self) {
+        for (bulk, looked) in [(false, &self.tables), (true, &self.bulk)] {
+            if looked.give(self.places(bulk)) {
+                match self.live.evict(bulk) {
+                    Evicted::Key(key) => self.delete(&key),
+                    Evicted::AllInUse => looked.again(),
+                    Evicted::Nothing => {}
+                }
             }
         }
     }
@@ -382,6 +443,7 @@ impl Connection {
 
     /// Whether other processes need the session.
     pub(super) fn let_go(&self) -> LetGo {
+        self.give_places();
         self.held.let_go(&self.shared.turns)
     }
 
@@ -449,6 +511,8 @@ impl Drop for Connection {
     }
 }
 
+/// How long a command waits for uses of keys to end, before it waits for other processes.
+const BUSY_WAIT: Duration = Duration::from_millis(10);
 /// How long a command waits for a place while every key is in use.
 const ROOM_WAIT: Duration = Duration::from_secs(10);
 /// How long a busy key is waited for (semantics 5.7).

@@ -104,6 +104,11 @@ pub(super) fn fits(kind: FacetKind, key_type: KeyType) -> bool {
     wanted.contains(&key_type)
 }
 
+/// Whether keys of this facet take a bulk place.
+pub(super) fn is_bulk(kind: FacetKind) -> bool {
+    matches!(kind, FacetKind::AesGcm | FacetKind::AesGcmApproved | FacetKind::AesXts | FacetKind::AesXtsTweak)
+}
+
 /// A new secret of the token: a recipe over the root secret, with its first facet made. The recipe is all that is kept of
 /// it: the device keys are Session keys, and what they are masked with dies with the session.
 pub(super) fn generate_secret(connection: &Connection, len: usize, facets: &[FacetKind]) -> Result<HsmKey> {

@@ -96,6 +96,9 @@ pub struct Partition {
 struct Shared {
     lives: Lives,
     turns: Turns,
+    /// For places in the tables, and bulk places.
+    tables: Turns,
+    bulk: Turns,
     /// For their ledgers; `None` where no other process has the device.
     folder: Option<PathBuf>,
 }
@@ -112,7 +115,9 @@ impl Partition {
         let (current, connecting, epoch) = (RwLock::new(None), Mutex::new(()), AtomicU64::new(0));
         let lives = Lives::new(&*device, durable.folder());
         let folder = durable.folder().filter(|_| device.private_lives().is_none()).map(Path::to_owned);
-        let shared = Arc::new(Shared { lives, turns: Turns::new(folder.as_deref()), folder });
+        let turns = Turns::new(folder.as_deref());
+        let [tables, bulk] = [false, true].map(|bulk| Turns::of_places(folder.as_deref(), bulk));
+        let shared = Arc::new(Shared { lives, turns, tables, bulk, folder });
         let reclaimed = Mutex::new(None);
         Self { device, secrets, durable, current, connecting, epoch, shared, reclaimed }
     }

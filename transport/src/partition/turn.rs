@@ -1,4 +1,5 @@
-//! Eight sessions for all processes of the machine (semantics 4): how they wait for one another, and when they let go.
+//! Eight sessions and a few key tables for all processes of the machine (semantics 4, 5.2): how they wait for one another,
+//! and when they let go.
 //!
 //! Nobody can be asked for a session: there are no threads here, so a process that does nothing hears nothing. So
 //!
@@ -9,10 +10,14 @@
 //!   at the end of the operation. It gets its next one behind those who wait.
 //! - those who wait do it in line: a lock in the folder that they share is the turn to ask the device. One process asks,
 //!   which costs two ceremonies, and the others wait for the lock, which costs the device nothing.
+//!
+//! With places for keys it is the same, with a line for the tables and one for the seven bulk places of each: who has
+//! nothing in the device that could make room stands in line, who works looks whether somebody does and takes its least
+//! recently used key out, and who brings a key in while others wait gets in line behind them.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,8 +47,40 @@ impl Drop for Turn {
 }
 
 impl Turns {
-    pub(super) fn new(folder: Option<&std::path::Path>) -> Self {
+    pub(super) fn new(folder: Option<&Path>) -> Self {
         Self { path: folder.map(|folder| folder.join(FILE)), patience: PATIENCE }
+    }
+
+    /// The same for places in the key tables, or for the bulk places in them.
+    pub(super) fn of_places(folder: Option<&Path>, bulk: bool) -> Self {
+        let file = if bulk { BULK_FILE } else { TABLE_FILE };
+        Self { path: folder.map(|folder| folder.join(file)), patience: PLACE_PATIENCE }
+    }
+
+    /// Whether there are other processes.
+    pub(super) fn is_shared(&self) -> bool {
+        self.path.is_some()
+    }
+
+    /// Stands in line, and tries again and again when it is our turn; `None` when that takes too long.
+    pub(super) fn stand<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+        let until = Instant::now() + self.patience;
+        let mut pause = SHORTEST;
+        let mut turn = None;
+        while Instant::now() < until {
+            if turn.is_none() {
+                turn = self.turn(FlockOperation::NonBlockingLockExclusive);
+            }
+            if turn.is_some() {
+                pause = SHORTEST;
+                if let Some(done) = attempt() {
+                    return Some(done);
+                }
+            }
+            thread::sleep(pause);
+            pause = (pause * 2).min(LONGEST);
+        }
+        None
     }
 
     /// Opens a session, when it is our turn and one is free; [`Error::SessionsExhausted`] when that takes too long.
@@ -76,7 +113,7 @@ impl Turns {
     }
 
     /// Whether another process waits for a session.
-    fn somebody_waits(&self) -> bool {
+    pub(super) fn somebody_waits(&self) -> bool {
         self.path.is_some() && self.turn(FlockOperation::NonBlockingLockShared).is_none()
     }
 }
@@ -88,6 +125,39 @@ pub(super) struct Held {
     since: Instant,
     /// Milliseconds after `since`.
     look_at: AtomicU64,
+}
+
+/// When we last looked who waits for a place.
+#[derive(Debug)]
+pub(super) struct Looked {
+    since: Instant,
+    /// Milliseconds after `since`.
+    next: AtomicU64,
+}
+
+impl Looked {
+    pub(super) fn new() -> Self {
+        Self { since: Instant::now(), next: AtomicU64::new(PLACE_SLICE) }
+    }
+
+    /// Asked after each operation: whether to give a place to somebody who waits for one. Who cannot is asked
+    /// [`again`](Looked::again) after the next operation.
+    pub(super) fn give(&self, places: &Turns) -> bool {
+        if !places.is_shared() {
+            return false;
+        }
+        let now = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX);
+        if now < self.next.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.next.store(now.saturating_add(PLACE_SLICE), Ordering::Relaxed);
+        places.somebody_waits()
+    }
+
+    /// No place could be given.
+    pub(super) fn again(&self) {
+        self.next.store(0, Ordering::Relaxed);
+    }
 }
 
 /// Whether to let a session go.
@@ -124,6 +194,8 @@ impl Held {
 
 /// In the token's folder.
 const FILE: &str = "session.turn";
+const TABLE_FILE: &str = "table.turn";
+const BULK_FILE: &str = "bulk.turn";
 /// The highest session id (semantics 4).
 const LAST: u16 = 7;
 /// How long a session is kept, in milliseconds, while others wait for it: some tens of operations, against the ten
@@ -131,6 +203,11 @@ const LAST: u16 = 7;
 const SLICE: u64 = 50;
 /// How long a session is waited for, unless the layer above says otherwise.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How often, in milliseconds, a process that works looks whether others wait for a place: a key costs one command to
+/// bring in again, a session ten.
+const PLACE_SLICE: u64 = 5;
+/// How long a place is waited for, before the chip is reset because those who have them all do nothing.
+const PLACE_PATIENCE: Duration = Duration::from_secs(2);
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(8);
 
@@ -174,6 +251,32 @@ mod tests {
         drop(first);
         assert!(!turns.somebody_waits());
         assert_eq!(turns.wait(|| Ok(())), Ok(()));
+    }
+
+    #[test]
+    fn places_are_given_to_those_who_stand_in_line() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let bulk = Turns { patience: Duration::from_millis(40), ..Turns::of_places(Some(folder.path()), true) };
+        let table = Turns::of_places(Some(folder.path()), false);
+        let looked = || Looked { next: AtomicU64::new(0), ..Looked::new() };
+        assert!(!looked().give(&bulk));
+        let mut left = 3;
+        let tried = bulk.stand(|| {
+            left -= 1;
+            assert!(looked().give(&bulk), "we wait");
+            assert!(!looked().give(&table), "for something else");
+            assert_eq!(bulk.stand(|| -> Option<()> { panic!("it is not our turn") }), None);
+            (left == 0).then_some(7)
+        });
+        assert_eq!(tried, None, "too long");
+        assert_eq!(bulk.stand(|| Some(8)), Some(8));
+        assert!(!looked().give(&Turns::of_places(None, true)), "nobody else is there");
+        let kept = looked();
+        let _waiting = bulk.turn(FlockOperation::NonBlockingLockExclusive).unwrap();
+        assert!(kept.give(&bulk));
+        assert!(!kept.give(&bulk), "not looked again so soon");
+        kept.again();
+        assert!(kept.give(&bulk));
     }
 
     #[test]
