@@ -49,7 +49,7 @@ fn an_imported_ec_key_signs_with_its_own_public_key() {
 }
 
 /// An EC key as AWS-LC writes it: with parameters inside, which the device does not take.
-fn ec_key(curve: Curve) -> (Vec<u8>, Vec<u8>) {
+pub(crate) fn ec_key(curve: Curve) -> (Vec<u8>, Vec<u8>) {
     use aws_lc_rs::encoding::AsDer;
     use aws_lc_rs::signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
@@ -155,7 +155,7 @@ fn both_sides_of_an_agreement_derive_the_same_key() {
 }
 
 #[test]
-fn a_report_attests_the_caller_s_data_and_the_public_key() {
+fn host_duty_21_a_report_attests_the_caller_s_data_and_the_public_key() {
     both(|rig| {
         let partition = rig.partition();
         let (key, point) = partition.generate_ec(Curve::P256, FacetKind::EcSign).unwrap();

@@ -15,7 +15,7 @@ use crate::rig::{Rig, both};
 use crate::vectors::{bytes, list, load, rsa_key};
 
 #[test]
-fn forty_keys_of_all_kinds_on_one_table_give_right_results_every_time() {
+fn host_duty_07_forty_keys_of_all_kinds_on_one_table_give_right_results() {
     let file = load("kat_rsa.json");
     let cases: Vec<_> = list(&file["mod_exp"]).iter().filter(|case| case["x"].is_string()).collect();
     both(|rig| {
@@ -107,7 +107,7 @@ fn four_threads_never_sign_with_the_wrong_key() {
 }
 
 #[test]
-fn threads_that_make_and_forget_keys_leave_nothing_behind() {
+fn host_duty_08_threads_that_make_and_forget_keys_leave_nothing_behind() {
     let rig = Rig::new(Kind::Physical);
     let partition = rig.partition();
     thread::scope(|scope| {
@@ -131,7 +131,7 @@ fn threads_that_make_and_forget_keys_leave_nothing_behind() {
 }
 
 #[test]
-fn a_key_that_vanished_from_the_device_is_brought_in_again() {
+fn reaction_03_a_key_that_vanished_from_the_device_is_brought_in_again() {
     both(|rig| {
         let partition = rig.partition();
         let (key, point) = partition.generate_ec(Curve::P256, FacetKind::EcSign).unwrap();
@@ -220,7 +220,7 @@ fn a_reset_is_invisible_on_the_fast_path() {
 /// The fast path does not look at the session of an App key: after a reset, and when another process has provisioned the
 /// partition, the id of an imported key may be another key of that process, which the device would gladly use.
 #[test]
-fn an_id_that_is_another_process_s_key_now_is_not_used() {
+fn host_duty_11_an_id_that_is_another_process_s_key_now_is_not_used() {
     both(|rig| {
         let (one, other) = (rig.partition(), rig.partition());
         let import = |partition: &Partition, value: u8| {
@@ -251,7 +251,7 @@ fn an_id_that_is_another_process_s_key_now_is_not_used() {
 
 /// Generated keys, which the device itself protects, and imported ones, which it does not.
 #[test]
-fn threads_encrypt_under_their_own_key_through_resets() {
+fn host_duty_11_threads_encrypt_under_their_own_key_through_resets() {
     let rig = Rig::new(Kind::Physical);
     let partition = rig.partition();
     let generated = (0..3).map(|_| partition.generate_secret(32, &[FacetKind::AesGcm]).unwrap());
@@ -289,7 +289,7 @@ fn threads_encrypt_under_their_own_key_through_resets() {
 }
 
 #[test]
-fn a_disconnected_partition_connects_again() {
+fn host_duty_24_a_disconnected_partition_closes_its_session_and_connects_again() {
     both(|rig| {
         let partition = rig.partition();
         let (key, point) = partition.generate_ec(Curve::P256, FacetKind::EcSign).unwrap();
@@ -318,7 +318,7 @@ fn a_cached_key_costs_one_command() {
 }
 
 #[test]
-fn a_blob_of_another_kind_is_refused() {
+fn host_duty_13_a_blob_of_another_kind_is_refused() {
     both(|rig| {
         let partition = rig.partition();
         let (key, _) = partition.generate_ec(Curve::P256, FacetKind::EcSign).unwrap();

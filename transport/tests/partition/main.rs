@@ -5,6 +5,7 @@
 //! | `provisioning` | first start, cold start, what is stored when, blobs of another owner |
 //! | `asymmetric` | EC and RSA: generated, imported, signed, decrypted, agreed |
 //! | `symmetric` | AES-CBC, AES-GCM, HMAC, HKDF, secrets and their facets, sealing |
+//! | `duties` | the table: a test per host duty and per reaction of semantics 9.2, 9.3 |
 //! | `cache` | more keys than fit, several threads, keys that vanish |
 //! | `processes` | two processes on one token |
 //! | `recovery` | a reset, a migration or an abort at every single command |
@@ -13,6 +14,7 @@
 
 mod asymmetric;
 mod cache;
+mod duties;
 mod oracle;
 mod processes;
 mod provisioning;

@@ -37,7 +37,7 @@ fn a_key_made_by_one_process_is_used_by_the_other() {
 }
 
 #[test]
-fn processes_that_start_at_once_agree_on_the_token_s_keys() {
+fn host_duty_03_processes_that_start_at_once_agree_on_the_token_s_keys() {
     let one = Rig::new(Kind::Physical);
     let lives: Vec<_> = (0..4).map(|_| one.another_life()).collect();
     let sealed: Vec<_> = std::thread::scope(|scope| {

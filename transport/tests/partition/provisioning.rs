@@ -25,7 +25,7 @@ fn a_probe_needs_no_credential_and_names_the_partition() {
 }
 
 #[test]
-fn the_first_start_stores_every_blob_and_the_bmk_before_any_key() {
+fn host_duty_02_the_first_start_stores_every_blob_and_the_bmk_before_any_key() {
     both(|rig| {
         rig.partition().connect().unwrap();
         let blobs = rig.store.blobs();
@@ -62,7 +62,7 @@ fn a_cold_start_stores_nothing_and_makes_nothing() {
 }
 
 #[test]
-fn a_bmk_that_does_not_open_is_kept() {
+fn host_duty_26_a_bmk_that_does_not_open_is_kept() {
     both(|rig| {
         rig.partition().connect().unwrap();
         let mut blobs = rig.store.blobs();
@@ -118,7 +118,7 @@ fn a_lost_masked_bk3_is_found_in_the_sealed_slot() {
 }
 
 #[test]
-fn a_blob_of_a_newer_firmware_replaces_the_bmk() {
+fn host_duty_25_a_blob_of_a_newer_firmware_replaces_the_bmk() {
     let rig = Rig::with(Options { svn: 3, ..Options::default() });
     let (key, _) = rig.partition().generate_ec(Curve::P256, FacetKind::EcSign).unwrap();
     let before = rig.store.blobs();
@@ -151,7 +151,7 @@ fn a_new_token_on_a_provisioned_chip_resets_it() {
 }
 
 #[test]
-fn the_ceremonies_are_repeated_when_somebody_else_spends_the_nonce() {
+fn host_duty_04_the_ceremonies_are_repeated_when_somebody_else_spends_the_nonce() {
     both(|rig| {
         for opcode in [Opcode::ESTABLISH_CREDENTIAL, Opcode::OPEN_SESSION] {
             let action = Action::status(Status::NONCE_MISMATCH);
@@ -163,7 +163,7 @@ fn the_ceremonies_are_repeated_when_somebody_else_spends_the_nonce() {
 }
 
 #[test]
-fn an_unwrapping_key_that_is_still_being_made_does_not_hold_up_the_login() {
+fn host_duty_12_an_unwrapping_key_that_is_still_being_made_is_waited_for() {
     let rig = Rig::with(Options { pending_unwrapping_key_polls: 3, ..Options::default() });
     let partition = rig.partition();
     partition.connect().unwrap();
@@ -174,7 +174,7 @@ fn an_unwrapping_key_that_is_still_being_made_does_not_hold_up_the_login() {
 }
 
 #[test]
-fn a_wrong_credential_is_told_and_not_retried() {
+fn host_duty_23_a_wrong_credential_is_told_and_not_retried() {
     both(|rig| {
         rig.partition().connect().unwrap();
         let wrong = rig.partition_of(2);
@@ -219,7 +219,7 @@ fn a_device_with_the_simulator_s_ways_works_too() {
 }
 
 #[test]
-fn the_ninth_session_waits_and_then_says_so() {
+fn host_duty_09_the_ninth_session_waits_and_then_says_so() {
     let rig = Rig::new(Kind::Physical);
     let eight: Vec<_> = (0..8).map(|_| rig.partition()).collect();
     for partition in &eight {

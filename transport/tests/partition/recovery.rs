@@ -110,7 +110,7 @@ fn a_device_that_aborts_everything_is_given_up() {
 
 /// A forged ceremony key looks like a migration between two answers, for a while.
 #[test]
-fn a_forged_ceremony_key_is_refused_after_some_tries_and_no_credential_is_sent() {
+fn host_duty_05_a_forged_ceremony_key_is_refused_and_no_credential_is_sent() {
     for (opcode, provisioned) in
         [(Opcode::GET_ESTABLISH_CRED_ENCRYPTION_KEY, 0), (Opcode::GET_SESSION_ENCRYPTION_KEY, 1)]
     {

@@ -29,7 +29,7 @@ fn recorded_cbc_messages_in_both_directions() {
 }
 
 #[test]
-fn long_cbc_messages_chain_over_the_commands() {
+fn host_duty_16_long_cbc_messages_chain_over_the_commands() {
     both(|rig| {
         let partition = rig.partition();
         let value = [0x42; 24];
@@ -224,7 +224,7 @@ fn secrets_that_the_device_cannot_make_are_refused_with_the_reason() {
 
 /// On a device that chooses its own IVs, and on one that takes ours.
 #[test]
-fn an_approved_key_answers_the_iv_that_was_used() {
+fn host_duty_17_an_approved_key_answers_the_iv_that_was_used() {
     for (kind, device_iv) in [(Kind::Virtual, false), (Kind::Physical, true)] {
         let rig = Rig::with(Options { kind, device_iv, ..Options::default() });
         let partition = rig.partition();

@@ -88,7 +88,7 @@ fn a_child_leaves_alone_a_number_that_is_another_file_now() {
 
 /// The thing itself: a real child, which may not use the handle and whose drop costs the parent nothing.
 #[test]
-fn a_forked_child_is_refused_and_the_parent_notices_nothing() {
+fn host_duty_10_a_forked_child_is_refused_and_the_parent_notices_nothing() {
     let _turn = FORK.lock();
     let parent = std::process::id();
     let driver = Puppet::new(move |call| match call {
