@@ -21,6 +21,8 @@ const SCENES: &[Scene] = &[
     ("a slot without token has no sessions", no_token),
     ("an operation lives on for a size query only", operation_life),
     ("each use of some keys takes a login", always_authenticate),
+    ("so does a use in one call", always_authenticate_in_one_call),
+    ("a base key's template counts", derive_template),
     ("handles to private objects end with the login", handles_after_logout),
     ("session objects are seen by all and go with their session", session_objects),
     ("an answer waits for a buffer that fits", unfit_answers),
@@ -135,6 +137,50 @@ fn always_authenticate(slot: SlotId) {
         again().unwrap();
         assert_eq!(bytes(sign()).len(), 64);
     }
+}
+
+fn always_authenticate_in_one_call(slot: SlotId) {
+    let session = user(slot);
+    let (peer, _) = ec(session, &[], &[]);
+    let asks = [flag(A::ALWAYS_AUTHENTICATE, true), flag(A::DERIVE, true), flag(A::TOKEN, true)];
+    let (_, private) = ec(session, &[], &asks);
+    let (_, another) = ec(session, &[], &asks);
+    let params = Params::Ecdh1 {
+        kdf: cryptoki_sys::CKD_NULL,
+        shared: vec![],
+        public: value(session, peer, A::EC_POINT).unwrap(),
+    };
+    let mechanism = Mechanism { kind: MechanismType::ECDH1_DERIVE, params };
+    let derive = |base| key::derive(session, Ok(mechanism.clone()), base, Ok(vec![number(A::VALUE_LEN, 32)]));
+    let again = || login::login(session, cryptoki_sys::CKU_CONTEXT_SPECIFIC, pin(USER));
+    assert_eq!(again().unwrap_err(), Code::OperationNotInitialized);
+    for _ in 0..2 {
+        assert_eq!(derive(private).unwrap_err(), Code::UserNotLoggedIn);
+        assert_eq!(derive(private).unwrap_err(), Code::UserNotLoggedIn);
+        again().unwrap();
+        derive(private).unwrap();
+    }
+    assert_eq!(derive(private).unwrap_err(), Code::UserNotLoggedIn, "one call for one login");
+    again().unwrap();
+    assert_eq!(derive(another).unwrap_err(), Code::UserNotLoggedIn, "with the same key");
+    assert_eq!(derive(private).unwrap_err(), Code::UserNotLoggedIn, "and the other began anew");
+}
+
+fn derive_template(slot: SlotId) {
+    let session = user(slot);
+    let inner = vec![flag(A::EXTRACTABLE, false), raw(A::LABEL, b"derived")];
+    let inner = Attribute { kind: A::DERIVE_TEMPLATE, value: AttributeValue::Template(inner) };
+    let open = [flag(A::DERIVE, true), flag(A::EXTRACTABLE, true), flag(A::SENSITIVE, false), inner];
+    let base = secret(session, KeyType::GENERIC_SECRET, &[5; 16], &open);
+    let mechanism =
+        Mechanism { kind: MechanismType::CONCATENATE_BASE_AND_DATA, params: Params::StringData(vec![6; 16]) };
+    let derive = |more: &[Attribute]| key::derive(session, Ok(mechanism.clone()), base, Ok(more.to_vec()));
+    let derived = derive(&[flag(A::SENSITIVE, false)]).unwrap();
+    assert_eq!(value(session, derived, A::LABEL).unwrap(), b"derived");
+    assert_eq!(value(session, derived, A::EXTRACTABLE).unwrap(), [0]);
+    assert_eq!(derive(&[flag(A::EXTRACTABLE, true)]).unwrap_err(), Code::TemplateInconsistent);
+    assert_eq!(derive(&[raw(A::LABEL, b"other")]).unwrap_err(), Code::TemplateInconsistent);
+    derive(&[raw(A::LABEL, b"derived")]).unwrap();
 }
 
 fn handles_after_logout(slot: SlotId) {
