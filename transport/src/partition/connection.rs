@@ -95,6 +95,13 @@ impl Connection {
             gathering: Mutex::new(()),
             process: std::process::id(),
         };
+        // While we waited for the session another process may have begun a new life of the partition, in which it is. By
+        // the life before we would take living keys for those that a dead process left, and delete them. Who begins a
+        // life marks it before there can be a session in it, so the same mark now is the session's own.
+        if shared.lives.now()? != present {
+            let (command, status) = (Opcode::OPEN_SESSION, Status::SESSION_NEEDS_RENEGOTIATION);
+            return Err(Error::Device { command, status });
+        }
         connection.clear_left_overs();
         connection.complete(blobs, durable)?;
         Ok(connection)
@@ -378,28 +385,28 @@ impl Connection {
         }
     }
 
-    /// Gets behind the processes that wait for a bulk place, so that what was given to them is not taken from them. With
-    /// a place for the first of them, because those who give are all here in the worst case.
+    /// Gets behind the processes that wait for a bulk place, so that what was given to them is not taken from them.
     fn get_in_line(&self) {
-        if let Evicted::Key(key) = self.live.evict(true) {
+        self.shared.bulk.stand(|| self.give_one(true), || Some(()));
+    }
+
+    /// Takes out a key that nobody uses just now.
+    fn give_one(&self, bulk: bool) {
+        if let Evicted::Key(key) = self.live.evict(bulk) {
             self.delete(&key);
         }
-        self.shared.bulk.stand(|| Some(()));
     }
 
     /// Runs a command that needs a place when it is our turn, until there is one; `None` when that takes too long.
     fn in_line<T>(&self, bulk: bool, mut run: impl FnMut() -> Result<T>) -> Option<Result<T>> {
-        self.places(bulk).stand(|| {
-            let done = run();
-            match &done {
-                Err(error) if reaction(error) == (Reaction::MakeRoom { bulk }) => {
-                    if let Evicted::Key(key) = self.live.evict(bulk) {
-                        self.delete(&key);
-                    }
-                    None
-                }
-                _ => Some(done),
+        // While we wait for others they may wait for what we have and do not use.
+        let give = || self.give_one(bulk);
+        self.places(bulk).stand(give, || match run() {
+            Err(error) if reaction(&error) == (Reaction::MakeRoom { bulk }) => {
+                give();
+                None
             }
+            done => Some(done),
         })
     }
 

@@ -62,8 +62,9 @@ impl Turns {
         self.path.is_some()
     }
 
-    /// Stands in line, and tries again and again when it is our turn; `None` when that takes too long.
-    pub(super) fn stand<T>(&self, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+    /// Stands in line, giving what those in front may need, and tries again and again when it is our turn; `None` when that
+    /// takes too long.
+    pub(super) fn stand<T>(&self, give: impl Fn(), mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
         let until = Instant::now() + self.patience;
         let mut pause = SHORTEST;
         let mut turn = None;
@@ -76,6 +77,8 @@ impl Turns {
                 if let Some(done) = attempt() {
                     return Some(done);
                 }
+            } else {
+                give();
             }
             thread::sleep(pause);
             pause = (pause * 2).min(LONGEST);
@@ -261,15 +264,18 @@ mod tests {
         let looked = || Looked { next: AtomicU64::new(0), ..Looked::new() };
         assert!(!looked().give(&bulk));
         let mut left = 3;
-        let tried = bulk.stand(|| {
-            left -= 1;
-            assert!(looked().give(&bulk), "we wait");
-            assert!(!looked().give(&table), "for something else");
-            assert_eq!(bulk.stand(|| -> Option<()> { panic!("it is not our turn") }), None);
-            (left == 0).then_some(7)
-        });
+        let tried = bulk.stand(
+            || (),
+            || {
+                left -= 1;
+                assert!(looked().give(&bulk), "we wait");
+                assert!(!looked().give(&table), "for something else");
+                assert_eq!(bulk.stand(|| (), || -> Option<()> { panic!("it is not our turn") }), None);
+                (left == 0).then_some(7)
+            },
+        );
         assert_eq!(tried, None, "too long");
-        assert_eq!(bulk.stand(|| Some(8)), Some(8));
+        assert_eq!(bulk.stand(|| (), || Some(8)), Some(8));
         assert!(!looked().give(&Turns::of_places(None, true)), "nobody else is there");
         let kept = looked();
         let _waiting = bulk.turn(FlockOperation::NonBlockingLockExclusive).unwrap();
