@@ -10,7 +10,7 @@ use crate::call::{Argument, ObjectHandle, Reply, Room, SessionHandle};
 use crate::library::Library;
 use crate::object::model::Holding;
 use crate::object::value;
-use crate::operation::{Active, row};
+use crate::operation::{self, Active, row};
 use crate::sessions::Session;
 use crate::{Code, Result};
 
@@ -79,6 +79,9 @@ fn digest_key(session: &Session, key: ObjectHandle, active: &mut Active<dyn Dige
     }
     if matches!(object.holding, Holding::Hsm(_)) {
         return Err(indigestible("the value of a key in the HSM is never seen"));
+    }
+    if !active.mechanism().is_none_or(|mechanism| operation::allows(&object, mechanism)) {
+        return Err(indigestible("CKA_ALLOWED_MECHANISMS of the key"));
     }
     let value = value::open(&object, &session.slot.token)?;
     let Value::Secret(bytes) = &*value else { return Err(indigestible("not a secret")) };

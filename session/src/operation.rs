@@ -36,7 +36,7 @@ pub(crate) struct Active<T: ?Sized> {
     awaits_user: bool,
     /// Whether it uses a key that only the logged-in user may see, or whose value takes a login.
     private: bool,
-    /// What it was initialised with, where its state may be saved.
+    /// What it was initialised with, where its state can be saved.
     source: Option<Source>,
 }
 
@@ -44,6 +44,8 @@ pub(crate) struct Active<T: ?Sized> {
 pub(crate) struct Source {
     pub(crate) mechanism: Mechanism,
     pub(crate) key: Option<Arc<Object>>,
+    /// The state holds what must not leave the token.
+    kept: bool,
 }
 
 /// A verification whose signature was given when it began.
@@ -167,19 +169,24 @@ impl<T: ?Sized> Active<T> {
 
     /// Remembers what the operation was initialised with, so that its state may be saved.
     pub(crate) fn from(mut self, mechanism: Mechanism, key: Option<Arc<Object>>) -> Self {
-        self.source = Some(Source { mechanism, key });
+        self.source = Some(Source { mechanism, key, kept: false });
         self
     }
 
     /// The same operation in another dress; its state is not saved.
     pub(crate) fn map<U: ?Sized>(self, dress: impl FnOnce(Box<T>) -> Box<U>) -> Active<U> {
-        let Self { run, multi_part, awaits_user, private, source: _ } = self;
+        let Self { run, multi_part, awaits_user, private, .. } = self;
         Active { run: dress(run), multi_part, awaits_user, private, source: None }
     }
 
     /// What the operation was initialised with; `None` where its state cannot be saved.
     pub(crate) fn source(&self) -> Option<&Source> {
-        self.source.as_ref()
+        self.source.as_ref().filter(|source| !source.kept)
+    }
+
+    /// The mechanism, of an operation that was made [`from`](Self::from) it.
+    pub(crate) fn mechanism(&self) -> Option<MechanismType> {
+        self.source.as_ref().map(|source| source.mechanism.kind)
     }
 
     /// The operation as it was after updates, or before.
@@ -190,7 +197,9 @@ impl<T: ?Sized> Active<T> {
 
     /// The state of the operation will not leave the token.
     pub(crate) fn keep_state(&mut self) {
-        self.source = None;
+        if let Some(source) = &mut self.source {
+            source.kept = true;
+        }
     }
 
     /// A key went into the message: it ends with the login, where that gave the key.
@@ -399,9 +408,14 @@ fn check(object: &Object, key_type: KeyType, row: &Row, purpose: Purpose) -> Res
     if !object.attributes.flag(attribute) {
         return Err(Code::KeyFunctionNotPermitted.because(format_args!("{attribute:?} is not true")));
     }
-    let allowed = object.attributes.numbers(AttributeType::ALLOWED_MECHANISMS);
-    if allowed.is_some_and(|allowed| !allowed.iter().any(|kind| MechanismType(*kind) == row.kind)) {
+    if !allows(object, row.kind) {
         return Err(Code::MechanismInvalid.because(format_args!("CKA_ALLOWED_MECHANISMS has no {:?}", row.kind)));
     }
     Ok(())
+}
+
+/// Whether `CKA_ALLOWED_MECHANISMS` of the key, where it has any, names the mechanism.
+pub(crate) fn allows(object: &Object, mechanism: MechanismType) -> bool {
+    let allowed = object.attributes.numbers(AttributeType::ALLOWED_MECHANISMS);
+    allowed.is_none_or(|allowed| allowed.iter().any(|kind| MechanismType(*kind) == mechanism))
 }

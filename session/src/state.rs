@@ -174,7 +174,7 @@ fn saved(operations: &Operations) -> Result<Zeroizing<Vec<u8>>> {
 }
 
 fn write<T: ?Sized>(out: &mut Zeroizing<Vec<u8>>, kind: Kind, active: &Active<T>, state: &[u8]) -> Result<()> {
-    let Source { mechanism, key } = active.source().ok_or_else(unsaveable)?;
+    let Source { mechanism, key, .. } = active.source().ok_or_else(unsaveable)?;
     let (has_number, number) = match mechanism.params {
         Params::None => (0, 0),
         Params::Number(number) => (1, number),
