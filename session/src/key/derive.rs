@@ -13,7 +13,7 @@ use crate::object::birth::{self, Descent};
 use crate::object::model::Object;
 use crate::object::template::{self, Birth, Draft, Implied};
 use crate::object::usage;
-use crate::operation::{Permitted, Purpose, permitted, row};
+use crate::operation::{self, Permitted, Purpose, permitted, row};
 use crate::sessions::Session;
 use crate::{Code, Result};
 
@@ -34,11 +34,18 @@ pub fn derive(
         .params
         .other_keys(mechanism.kind)
         .into_iter()
-        .map(|handle| other(&session, ObjectHandle(handle)))
+        .map(|handle| other(&session, row, ObjectHandle(handle)))
         .collect::<Result<_>>()?;
-    let template = nested::merged(template, base.object.attributes.bytes(A::DERIVE_TEMPLATE))?;
-    let mut draft = draft(&session, row, &base.object, &template)?;
+    usage::may_derive(row.kind, &base.object, library.config.allow_conflicting_usage)?;
     let bases: Vec<_> = std::iter::once(&base).chain(&others).map(|base| &*base.object).collect();
+    let mut template = nested::merged(template, base.object.attributes.bytes(A::DERIVE_TEMPLATE))?;
+    if row.derives_bits_of_base {
+        // The first is no more of a base key than the others.
+        for base in &bases[1..] {
+            template = nested::merged(template, base.attributes.bytes(A::DERIVE_TEMPLATE))?;
+        }
+    }
+    let mut draft = draft(&session, row, &base.object, &template)?;
     if row.derives_bits_of_base {
         usage::inherit(&mut draft, &bases, library.config.allow_conflicting_usage)?;
     }
@@ -84,13 +91,16 @@ pub fn derive(
 }
 
 /// Another key that the parameter names: it may be of another type than the mechanism's, but it must be for deriving.
-fn other(session: &Session, handle: ObjectHandle) -> Result<Permitted> {
+fn other(session: &Session, row: &Row, handle: ObjectHandle) -> Result<Permitted> {
     let object = session.key_object(handle)?;
     if !object.attributes.flag(A::DERIVE) {
         return Err(Code::KeyFunctionNotPermitted.because("CKA_DERIVE of the other key is not true"));
     }
     if object.attributes.flag(A::ALWAYS_AUTHENTICATE) {
         return Err(Code::UserNotLoggedIn.because("CKA_ALWAYS_AUTHENTICATE of the other key"));
+    }
+    if !operation::allows(&object, row.kind) {
+        return Err(Code::MechanismInvalid.because("CKA_ALLOWED_MECHANISMS of the other key"));
     }
     Permitted::of(session, object)
 }

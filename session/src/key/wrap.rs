@@ -168,7 +168,7 @@ fn pair(
             Code::KeySizeRange.because(format_args!("{:?}: it would not come in again (key::unwrap)", row.kind))
         );
     }
-    usage::may_wrap(session, &by.object, &object, library.config.allow_conflicting_usage)?;
+    usage::may_wrap(session, row.kind, &by.object, &object, library.config.allow_conflicting_usage)?;
     Ok((by, object))
 }
 

@@ -174,7 +174,7 @@ fn chosen(kind: A, family: Family, given: &Attributes) -> bool {
     match kind {
         A::PRIVATE => family.is_hidden(),
         // Defaults never conflict with what is asked for: see `usage`.
-        A::ENCRYPT => family == Family::RsaPublic || (aes && !given.flag(A::UNWRAP)),
+        A::ENCRYPT => family == Family::RsaPublic || (aes && !given.flag(A::UNWRAP) && !given.flag(A::WRAP)),
         A::DECRYPT => (family == Family::RsaPrivate && !given.flag(A::UNWRAP)) || (aes && !given.flag(A::WRAP)),
         A::VERIFY if Families::PUBLIC.contains(family) => true,
         A::SIGN if family == Family::RsaPrivate => true,
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn defaults_do_not_conflict_with_what_is_asked_for() {
-        for (asked, off) in [(A::WRAP, A::DECRYPT), (A::UNWRAP, A::ENCRYPT)] {
+        for (asked, off) in [(A::WRAP, A::DECRYPT), (A::WRAP, A::ENCRYPT), (A::UNWRAP, A::ENCRYPT)] {
             let made = create(&aes(&[bytes(asked, &[1])])).unwrap();
             assert!(made.flag(asked) && !made.flag(off), "{asked:?}");
             usage::check(Family::Secret, &made, false).unwrap();

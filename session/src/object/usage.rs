@@ -10,14 +10,18 @@
 //! | one that could ever wrap never decrypts, one that could ever unwrap never encrypts, nor do their copies | `CKR_ATTRIBUTE_READ_ONLY` |
 //! | a private key gets `CKA_DECRYPT` at its birth or never | `CKR_ATTRIBUTE_READ_ONLY` |
 //! | what could ever wrap or unwrap goes out under a trusted key only: else it comes back with other permissions | `CKR_KEY_NOT_WRAPPABLE` |
+//! | one that could ever encrypt wraps nothing with AES-GCM: in counter mode, to encrypt is to decrypt | `CKR_KEY_NOT_WRAPPABLE` |
+//! | so one that could ever wrap gets `CKA_ENCRYPT` at its birth or never | `CKR_ATTRIBUTE_READ_ONLY` |
+//! | one that could ever wrap or unwrap derives nothing by encrypting data | `CKR_KEY_FUNCTION_NOT_PERMITTED` |
 //! | a sensitive key is not wrapped with a public key whose private half here may decrypt | `CKR_KEY_NOT_WRAPPABLE` |
 //! | only the SO trusts, and no secret key that is extractable or could ever decrypt | `CKR_ATTRIBUTE_READ_ONLY` |
 //!
-//! Configuration `allow_conflicting_usage` lifts all but the last. An RSA pair may both decrypt and unwrap: the standard's
-//! own example makes such pairs (5.18.2), and so does NSS. What it decrypts, it decrypts to whoever could have wrapped to
-//! any other public key; a key that must go out to few only has `CKA_WRAP_WITH_TRUSTED`, or is not extractable.
+//! Configuration `allow_conflicting_usage` lifts all but the last, and for a trusted key not those of encryption either.
+//! An RSA pair may both decrypt and unwrap: the standard's own example makes such pairs (5.18.2), and so does NSS. What it
+//! decrypts, it decrypts to whoever could have wrapped to any other public key; a key that must go out to few only has
+//! `CKA_WRAP_WITH_TRUSTED`, or is not extractable.
 
-use mechanisms::ck::ObjectClass;
+use mechanisms::ck::{MechanismType, ObjectClass};
 
 use crate::attribute::family::Family;
 use crate::attribute::set::Attributes;
@@ -103,6 +107,9 @@ pub(crate) fn change(old: &Object, attributes: &mut Attributes, allow_conflicts:
                         return refused(kind, "the key could do what conflicts with it");
                     }
                 }
+                if gains(A::ENCRYPT) && past & WRAPS != 0 && past & ENCRYPTS == 0 {
+                    return refused(A::ENCRYPT, "what it wrapped in counter mode would be decrypted");
+                }
             }
             Family::RsaPrivate if gains(A::DECRYPT) && past & DECRYPTS == 0 => {
                 return refused(A::DECRYPT, "given at a private key's birth or never");
@@ -159,9 +166,21 @@ pub(crate) fn inherit(draft: &mut Draft, bases: &[&Object], allow_conflicts: boo
     Ok(())
 }
 
-/// Whether `wrapping` may wrap `key`, by their uses; other rules are `key::wrap`'s.
-pub(crate) fn may_wrap(session: &Session, wrapping: &Object, key: &Object, allow_conflicts: bool) -> Result<()> {
-    if allow_conflicts || wrapping.attributes.flag(A::TRUSTED) {
+/// Whether `wrapping` may wrap `key` with this mechanism, by their uses; other rules are `key::wrap`'s.
+pub(crate) fn may_wrap(
+    session: &Session,
+    mechanism: MechanismType,
+    wrapping: &Object,
+    key: &Object,
+    allow_conflicts: bool,
+) -> Result<()> {
+    let trusted = wrapping.attributes.flag(A::TRUSTED);
+    let encrypts = ever(&wrapping.attributes) & ENCRYPTS != 0;
+    if mechanism == MechanismType::AES_GCM && encrypts && (trusted || !allow_conflicts) {
+        return Err(Code::KeyNotWrappable
+            .because("a key that encrypts would decrypt what it wraps in counter mode (AES_CTR, AES_ECB)"));
+    }
+    if allow_conflicts || trusted {
         return Ok(());
     }
     if key.family == Family::Secret && ever(&key.attributes) & (WRAPS | UNWRAPS) != 0 {
@@ -170,6 +189,17 @@ pub(crate) fn may_wrap(session: &Session, wrapping: &Object, key: &Object, allow
     }
     if key.attributes.flag(A::SENSITIVE) && wrapping.family == Family::RsaPublic && half_decrypts(session, wrapping)? {
         return Err(Code::KeyNotWrappable.because("the private half of the wrapping key may decrypt"));
+    }
+    Ok(())
+}
+
+/// Whether `base` may derive with this mechanism: a derivation that encrypts the caller's data is an encryption, with
+/// which a wrapping key would open what it wrapped in counter mode, and an unwrapping key take in what the caller made up.
+pub(crate) fn may_derive(mechanism: MechanismType, base: &Object, allow_conflicts: bool) -> Result<()> {
+    let encrypts = matches!(mechanism, MechanismType::AES_ECB_ENCRYPT_DATA | MechanismType::AES_CBC_ENCRYPT_DATA);
+    let watched = !allow_conflicts || base.attributes.flag(A::TRUSTED);
+    if encrypts && watched && ever(&base.attributes) & (WRAPS | UNWRAPS) != 0 {
+        return Err(Code::KeyFunctionNotPermitted.because("a key that wraps or unwraps would encrypt"));
     }
     Ok(())
 }
@@ -237,6 +267,7 @@ mod tests {
         for (old, kind, good) in [
             (&wraps, A::DECRYPT, false),
             (&wraps, A::ENCRYPT, false),
+            (&key(&[A::WRAP]), A::ENCRYPT, false),
             (&silent, A::DECRYPT, false),
             (&silent, A::ENCRYPT, false),
             (&silent, A::WRAP, true),
