@@ -74,7 +74,17 @@ impl Connection {
     ) -> Result<Self> {
         let (line, _) = provision::open(device)?;
         let (blobs, present) = provision::establish(device, &line, secrets, durable, &shared.lives)?;
-        let Session { id, short_app_id } = shared.turns.wait(|| provision::open_session(&line, secrets))?;
+        let open_session = || shared.turns.wait(|| provision::open_session(&line, secrets));
+        let full = |error: &Error| matches!(reaction(error), Reaction::MakeRoom { .. });
+        // A session takes a place in the tables, too.
+        let opened = match open_session() {
+            Err(error) if full(&error) && shared.tables.is_shared() => {
+                let attempt = || Some(open_session()).filter(|opened| !opened.as_ref().is_err_and(full));
+                shared.tables.stand(|| (), attempt).unwrap_or(Err(error))
+            }
+            opened => opened,
+        };
+        let Session { id, short_app_id } = opened?;
         let mut connection = Self {
             line,
             session: id,

@@ -386,6 +386,9 @@ impl Partition {
         loop {
             match self.connection_once() {
                 Err(error) if interrupted(&error) && restarts.again() => {}
+                Err(error) if matches!(reaction(&error), Reaction::MakeRoom { .. }) && self.may_reclaim() => {
+                    self.device.reset()?;
+                }
                 done => return done,
             }
         }
