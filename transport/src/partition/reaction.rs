@@ -58,7 +58,10 @@ pub(super) fn reaction(error: &Error) -> Reaction {
             Reaction::MakeRoom { bulk: false }
         }
         Status::REACHED_MAX_AES_BULK_KEYS => Reaction::MakeRoom { bulk: true },
-        Status::NONCE_MISMATCH => Reaction::RepeatCeremony,
+        // Without the key that was asked for a moment ago there was a reset, or somebody else's ceremony used it up.
+        Status::NONCE_MISMATCH
+        | Status::SESSION_ENCRYPTION_KEY_GENERATE_FAILED
+        | Status::ESTABLISH_CRED_ENCRYPTION_KEY_GENERATE_FAILED => Reaction::RepeatCeremony,
         Status::VAULT_APP_LIMIT_REACHED | Status::PARTITION_ALREADY_PROVISIONED => Reaction::AlreadyProvisioned,
         Status::UNMASKING_BK3_FAILED | Status::MASKED_BK_BOOT_NOT_PRESENT | Status::MASKING_BK_BOOT_FAILED => {
             Reaction::MaskBk3Again
@@ -106,7 +109,8 @@ pub(super) fn lost_xts_keys(error: &Error) -> (bool, bool) {
 /// that it has to begin again with the certificate chain. A false certificate or a forged ceremony key looks the same,
 /// and fails every time.
 pub(super) fn interrupted(error: &Error) -> bool {
-    matches!(reaction(error), Reaction::Recover | Reaction::Reconnect)
+    // A ceremony that was repeated in vain has met many others.
+    matches!(reaction(error), Reaction::Recover | Reaction::Reconnect | Reaction::RepeatCeremony)
         || is(error, Status::INVALID_CERTIFICATE)
         || *error == ceremony::NOT_SIGNED
 }
@@ -213,6 +217,8 @@ mod tests {
         assert!(interrupted(&ceremony::NOT_SIGNED));
         assert!(interrupted(&Error::Channel(ChannelError::Aborted)));
         assert!(interrupted(&error(Status::CREDENTIALS_NOT_ESTABLISHED)));
+        assert!(interrupted(&error(Status::SESSION_ENCRYPTION_KEY_GENERATE_FAILED)), "a reset between two commands");
+        assert!(interrupted(&error(Status::NONCE_MISMATCH)));
         assert!(!interrupted(&error(Status::INVALID_APP_CREDENTIALS)), "each try counts against the lockout");
         assert!(!interrupted(&Error::UnexpectedAnswer("another")));
         assert!(!interrupted(&Error::BlobRejected("a masked key")));
