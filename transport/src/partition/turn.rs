@@ -86,14 +86,18 @@ impl Turns {
         None
     }
 
-    /// Opens a session, when it is our turn and one is free; [`Error::SessionsExhausted`] when that takes too long.
+    /// Opens a session, when it is our turn and one is free; [`Error::SessionsExhausted`] when that takes too long. A line
+    /// moves on, so it is stood in longer than at its head.
     pub(super) fn wait<T>(&self, mut open: impl FnMut() -> Result<T>) -> Result<T> {
-        let until = Instant::now() + self.patience;
+        let mut until = Instant::now() + self.patience * IN_LINE;
         let mut pause = SHORTEST;
         let mut turn = None;
         loop {
             if turn.is_none() {
                 turn = self.turn(FlockOperation::NonBlockingLockExclusive);
+                if turn.is_some() || self.path.is_none() {
+                    until = until.min(Instant::now() + self.patience);
+                }
             }
             if turn.is_some() || self.path.is_none() {
                 match open() {
@@ -211,6 +215,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const PLACE_SLICE: u64 = 5;
 /// How long a place is waited for, before the chip is reset because those who have them all do nothing.
 const PLACE_PATIENCE: Duration = Duration::from_secs(2);
+/// How many times as long it is waited for the turn.
+const IN_LINE: u32 = 6;
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_millis(8);
 
