@@ -129,15 +129,15 @@ impl Purpose {
     }
 
     /// The code that this purpose has for what is wrong with its key: wrapping and unwrapping have their own (5.18.3,
-    /// 5.18.4).
+    /// 5.18.4), and decapsulation that of unwrapping (5.18.9).
     fn recode(self, error: Error) -> Error {
         let code = match (self, error.code()) {
             (Self::Wrap, Code::KeyHandleInvalid) => Code::WrappingKeyHandleInvalid,
             (Self::Wrap, Code::KeyTypeInconsistent) => Code::WrappingKeyTypeInconsistent,
             (Self::Wrap, Code::KeySizeRange) => Code::WrappingKeySizeRange,
-            (Self::Unwrap, Code::KeyHandleInvalid) => Code::UnwrappingKeyHandleInvalid,
-            (Self::Unwrap, Code::KeyTypeInconsistent) => Code::UnwrappingKeyTypeInconsistent,
-            (Self::Unwrap, Code::KeySizeRange) => Code::UnwrappingKeySizeRange,
+            (Self::Unwrap | Self::Decapsulate, Code::KeyHandleInvalid) => Code::UnwrappingKeyHandleInvalid,
+            (Self::Unwrap | Self::Decapsulate, Code::KeyTypeInconsistent) => Code::UnwrappingKeyTypeInconsistent,
+            (Self::Unwrap | Self::Decapsulate, Code::KeySizeRange) => Code::UnwrappingKeySizeRange,
             _ => return error,
         };
         match error.cause() {

@@ -211,6 +211,20 @@ const LISTED: &[Row] = &[
     ("C_Decrypt", &[CKR_USER_NOT_LOGGED_IN], &[USUAL, BUSY, RUN, OUTPUT, ENCRYPTED]),
     ("C_DecryptUpdate", &[CKR_USER_NOT_LOGGED_IN], &[USUAL, BUSY, RUN, OUTPUT, ENCRYPTED]),
     ("C_DecryptFinal", &[CKR_USER_NOT_LOGGED_IN], &[USUAL, BUSY, RUN, OUTPUT, ENCRYPTED]),
+    // 5.11
+    ("C_MessageDecryptInit", &[CKR_ARGUMENTS_BAD], &[USUAL, BUSY, INIT, MECHANISM, KEY]),
+    (
+        "C_DecryptMessage",
+        &[CKR_AEAD_DECRYPT_FAILED, CKR_MECHANISM_PARAM_INVALID, CKR_USER_NOT_LOGGED_IN],
+        &[USUAL, BUSY, RUN, OUTPUT, ENCRYPTED],
+    ),
+    ("C_DecryptMessageBegin", &[CKR_MECHANISM_PARAM_INVALID, CKR_USER_NOT_LOGGED_IN], &[USUAL, BUSY, RUN]),
+    (
+        "C_DecryptMessageNext",
+        &[CKR_AEAD_DECRYPT_FAILED, CKR_MECHANISM_PARAM_INVALID, CKR_USER_NOT_LOGGED_IN],
+        &[USUAL, BUSY, RUN, OUTPUT, ENCRYPTED],
+    ),
+    ("C_MessageDecryptFinal", &[CKR_USER_NOT_LOGGED_IN], &[USUAL, BUSY, RUN]),
     // 5.12
     ("C_DigestInit", &[CKR_ARGUMENTS_BAD, CKR_USER_NOT_LOGGED_IN], &[USUAL, BUSY, MECHANISM]),
     ("C_Digest", &[], &[USUAL, BUSY, RUN, OUTPUT]),
@@ -228,6 +242,16 @@ const LISTED: &[Row] = &[
     ("C_SignFinal", &[CKR_DATA_LEN_RANGE, CKR_USER_NOT_LOGGED_IN], &[USUAL, BUSY, RUN, OUTPUT]),
     ("C_SignRecoverInit", &[CKR_ARGUMENTS_BAD], &[USUAL, BUSY, INIT, MECHANISM, KEY]),
     ("C_SignRecover", &[CKR_USER_NOT_LOGGED_IN], &[USUAL, BUSY, RUN, OUTPUT, DATA]),
+    // 5.14
+    ("C_MessageSignInit", &[CKR_ARGUMENTS_BAD], &[USUAL, BUSY, INIT, MECHANISM, KEY]),
+    ("C_SignMessage", &[CKR_MECHANISM_PARAM_INVALID, CKR_USER_NOT_LOGGED_IN], &[USUAL, BUSY, RUN, OUTPUT, DATA]),
+    ("C_SignMessageBegin", &[CKR_MECHANISM_PARAM_INVALID, CKR_USER_NOT_LOGGED_IN], &[USUAL, BUSY, RUN]),
+    (
+        "C_SignMessageNext",
+        &[CKR_DATA_LEN_RANGE, CKR_MECHANISM_PARAM_INVALID, CKR_USER_NOT_LOGGED_IN],
+        &[USUAL, BUSY, RUN, OUTPUT],
+    ),
+    ("C_MessageSignFinal", &[CKR_USER_NOT_LOGGED_IN], &[USUAL, BUSY, RUN]),
     // 5.15
     ("C_VerifyInit", &[CKR_ARGUMENTS_BAD], &[USUAL, BUSY, INIT, MECHANISM, KEY]),
     ("C_Verify", &[], &[USUAL, BUSY, RUN, DATA, SIGNATURE]),
