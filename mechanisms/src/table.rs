@@ -194,9 +194,9 @@ impl Row {
         !self.made_in_library && (self.takes_hsm_keys() || self.keys.is_empty())
     }
 
-    /// Whether it works with keys in the HSM: there, or with their public halves.
+    /// Whether it works with keys in the HSM: there, or with their public halves; or makes pairs for it.
     fn takes_hsm_keys(&self) -> bool {
-        self.hardware || self.derives == ObjectClass::PUBLIC_KEY
+        self.hardware || self.derives == ObjectClass::PUBLIC_KEY || self.generate_pair.is_some()
     }
 
     /// `CKR_KEY_TYPE_INCONSISTENT` unless this mechanism takes keys of `key`'s type.

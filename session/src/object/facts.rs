@@ -13,7 +13,7 @@ use crate::attribute::set::Attributes;
 use crate::object::builtin::Builtin;
 use crate::slot::allowed;
 
-/// The profiles that the token conforms to (Cryptographic Token Interface Profiles v3.2, 5); `conformance/tests/profiles.rs`
+/// The profiles that the token conforms to (Cryptographic Token Interface Profiles v3.2, 5); `conformance/tests/abi/profiles.rs`
 /// runs their test cases.
 ///
 /// | Not claimed | Because |
