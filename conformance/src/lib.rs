@@ -7,6 +7,7 @@
 //! - [`raw`]: the module's C functions, with nothing in between, for the ABI tests and the benchmark.
 //! - [`isolated`]: a test body that gets a process of its own, for tests that load the library in process.
 
+mod example;
 mod fake_driver;
 mod isolated;
 mod module;
@@ -15,6 +16,7 @@ pub mod raw;
 mod sandbox;
 mod tls;
 
+pub use example::EXAMPLE_PIN;
 pub use fake_driver::{Dialect, FakeDriver};
 pub use isolated::{Token, isolated, isolated_under};
 pub use module::{Kind, Module};

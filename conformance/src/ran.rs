@@ -170,7 +170,8 @@ fn package(program: &str) -> Option<&'static str> {
         "pkcs11-tool" => "opensc",
         "openssl" => "openssl",
         "p11-kit" => "p11-kit",
-        "p11tool" => "gnutls-bin",
+        "ssh-keygen" => "openssh-client",
+        "p11tool" | "certtool" | "gnutls-serv" => "gnutls-bin",
         "java" | "keytool" => "openjdk-17-jdk-headless",
         _ => return None,
     })
