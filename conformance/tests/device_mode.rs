@@ -9,14 +9,10 @@ mod peer;
 use std::process::{Child, Stdio};
 
 use conformance::{Background, Dialect, Sandbox, TOKEN_LABEL, USER_PIN, run, tool};
-use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use p256::ecdsa::{Signature, VerifyingKey};
 
-use peer::{Peer, from_hex};
+use peer::{DIGEST, Peer, verify};
 
 const MESSAGE: &[u8] = b"The quick brown fox jumps over the lazy dog, and into the HSM.\n";
-/// Taken for a digest of 32 bytes.
-const DIGEST: &str = "a_digest_that_is_32_bytes_long..";
 
 /// A token on one device of this dialect.
 fn device(dialect: Dialect) -> Sandbox {
@@ -300,13 +296,4 @@ fn a_signature_of_a_warm_key_is_one_command() {
     assert_eq!(opcode, "1062", "EccSign");
     let count = |counts: &[(String, u64)]| counts.iter().map(|(_, count)| count).sum::<u64>();
     assert_eq!(count(&sandbox.driver().commands()), count(&before) + 1);
-}
-
-/// The signature of [`DIGEST`], as the peer answers it, is by the key of the point.
-#[track_caller]
-fn verify(point: &str, signature: &str) {
-    let bytes = |answer: &str| from_hex(answer.strip_prefix("ok ").unwrap_or_else(|| panic!("{answer}")));
-    let key = VerifyingKey::from_sec1_bytes(&bytes(point)[2..]).expect("a point of P-256");
-    let signature = Signature::from_slice(&bytes(signature)).expect("r || s");
-    key.verify_prehash(DIGEST.as_bytes(), &signature).expect("the key of the point signed");
 }

@@ -8,13 +8,9 @@ mod peer;
 use std::time::{Duration, Instant};
 
 use conformance::{Dialect, Sandbox};
-use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use p256::ecdsa::{Signature, VerifyingKey};
 
-use peer::{Peer, from_hex};
+use peer::{DIGEST, Peer, verify};
 
-/// Taken for a digest of 32 bytes.
-const DIGEST: &str = "a_digest_that_is_32_bytes_long..";
 const ECC_SIGN: &str = "1062";
 
 fn device(dialect: Dialect) -> Sandbox {
@@ -213,13 +209,4 @@ fn until(mut come: impl FnMut() -> bool) {
         assert!(Instant::now() < deadline, "not within 30 seconds");
         std::thread::sleep(Duration::from_millis(5));
     }
-}
-
-/// The signature of [`DIGEST`], as the peer answers it, is by the key of the point.
-#[track_caller]
-fn verify(point: &str, signature: &str) {
-    let bytes = |answer: &str| from_hex(answer.strip_prefix("ok ").unwrap_or_else(|| panic!("{answer}")));
-    let key = VerifyingKey::from_sec1_bytes(&bytes(point)[2..]).expect("a point of P-256");
-    let signature = Signature::from_slice(&bytes(signature)).expect("r || s");
-    key.verify_prehash(DIGEST.as_bytes(), &signature).expect("the key of the point signed");
 }

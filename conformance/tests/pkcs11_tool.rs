@@ -8,7 +8,7 @@
 //!
 //! What `OpenSC` 0.23 itself cannot do, and other suites cover: RSA encryption, AES-GCM.
 
-use conformance::{Kind, SO_PIN, Sandbox, TOKEN_LABEL, USER_PIN};
+use conformance::{Kind, SO_PIN, Sandbox, TOKEN_LABEL, USER_PIN, from_hex, to_hex};
 
 const MESSAGE: &[u8] = b"The quick brown fox jumps over the lazy dog, and into the HSM.\n";
 const IV: &str = "000102030405060708090a0b0c0d0e0f";
@@ -241,7 +241,7 @@ fn rsa(bits: &str) {
 fn rsa_signatures(sandbox: &Sandbox, id: &str) {
     // No hash in the mechanism: pkcs11-tool pads a DigestInfo that it is given; openssl verifies the hash.
     sandbox.openssl_agrees(&["dgst", "-sha256", "-binary", "-out", "digest", "message"]);
-    let mut digest_info = hex("3031300d060960864801650304020105000420");
+    let mut digest_info = from_hex("3031300d060960864801650304020105000420");
     digest_info.extend(sandbox.read("digest"));
     sandbox.write("digest-info", digest_info);
     sign(sandbox, id, "RSA-PKCS", "digest-info", &[]);
@@ -578,22 +578,9 @@ fn public_key(sandbox: &Sandbox, id: &str) {
         let text = listed.text();
         let point =
             text.split_once("EC_POINT:   0461").and_then(|(_, rest)| rest.lines().next()).expect("a P-384 point");
-        let info = hex(&format!("3076301006072a8648ce3d020106052b81040022036200{point}"));
+        let info = from_hex(&format!("3076301006072a8648ce3d020106052b81040022036200{point}"));
         sandbox.write("pub.der", info);
         return;
     }
     sandbox.pkcs11(&["--read-object", "--type", "pubkey", "--id", id, "-o", "pub.der"]).ok();
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits"))
-        .collect()
 }

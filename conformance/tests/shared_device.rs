@@ -11,13 +11,9 @@ use std::time::Instant;
 use aes_gcm::aead::{Aead, KeyInit};
 use aes_gcm::{Aes256Gcm, Nonce};
 use conformance::{Dialect, Sandbox};
-use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use p256::ecdsa::{Signature, VerifyingKey};
 
-use peer::{Peer, from_hex};
+use peer::{DIGEST, Peer, bytes, verify};
 
-/// Taken for a digest of 32 bytes.
-const DIGEST: &str = "a_digest_that_is_32_bytes_long..";
 const ESTABLISH_CREDENTIAL: &str = "1102";
 const DELETE_KEY: &str = "1014";
 
@@ -78,7 +74,7 @@ fn a_process_never_encrypts_under_another_s_imported_key() {
 /// What the peer sealed with a key of 32 times this byte.
 #[track_caller]
 fn opened(value: u8, answer: &str) -> Vec<u8> {
-    let sealed = from_hex(answer.strip_prefix("ok ").unwrap_or_else(|| panic!("{answer}")));
+    let sealed = bytes(answer);
     let (iv, text) = sealed.split_at(12);
     let cipher = Aes256Gcm::new(&[value; 32].into());
     cipher.decrypt(&Nonce::try_from(iv).expect("12 bytes"), text).expect("it is the key that was asked for")
@@ -159,13 +155,4 @@ fn sixty_four_processes_share_eight_sessions() {
     for peer in &mut peers {
         verify(&point, &peer.ask(&sign));
     }
-}
-
-/// The signature of [`DIGEST`], as the peer answers it, is by the key of the point.
-#[track_caller]
-fn verify(point: &str, signature: &str) {
-    let bytes = |answer: &str| from_hex(answer.strip_prefix("ok ").unwrap_or_else(|| panic!("{answer}")));
-    let key = VerifyingKey::from_sec1_bytes(&bytes(point)[2..]).expect("a point of P-256");
-    let signature = Signature::from_slice(&bytes(signature)).expect("r || s");
-    key.verify_prehash(DIGEST.as_bytes(), &signature).expect("the key of the point signed");
 }

@@ -7,10 +7,8 @@
 mod peer;
 
 use conformance::{Kind, Sandbox, USER_PIN};
-use p256::ecdsa::signature::hazmat::PrehashVerifier;
-use p256::ecdsa::{Signature, VerifyingKey};
 
-use peer::{Peer, from_hex};
+use peer::{DIGEST, Peer, verify};
 
 #[test]
 fn what_one_creates_the_other_finds() {
@@ -54,14 +52,9 @@ fn a_key_of_one_works_in_the_other() {
     let sandbox = Sandbox::with_token();
     let (mut one, mut two) = (Peer::new(&sandbox), Peer::new(&sandbox));
     one.does("pair pair");
-    let point = from_hex(two.ask("point pair").strip_prefix("ok ").expect("a point"));
-    let key = VerifyingKey::from_sec1_bytes(&point[2..]).expect("a point of P-256");
-    let digest = "a digest that is 32 bytes long..";
+    let point = two.ask("point pair");
     for peer in [&mut one, &mut two] {
-        let signature = peer.ask(&format!("sign pair {}", digest.replace(' ', "_")));
-        let signature = from_hex(signature.strip_prefix("ok ").expect("a signature"));
-        let signature = Signature::from_slice(&signature).expect("r || s");
-        key.verify_prehash(digest.replace(' ', "_").as_bytes(), &signature).expect("the key of the point signed");
+        verify(&point, &peer.ask(&format!("sign pair {DIGEST}")));
     }
     two.does("key secret");
     let cipher = one.ask("encrypt secret across");

@@ -7,7 +7,7 @@
 
 use std::io::{BufRead, Write};
 
-use conformance::Token;
+use conformance::{Token, from_hex, to_hex};
 use cryptoki::error::Error;
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
@@ -128,15 +128,6 @@ fn import(session: &Session, kept: Vec<Attribute>, byte: u8) -> Result<(), Error
     let usage = [Attribute::Value(vec![byte; 32]), Attribute::Encrypt(true), Attribute::Decrypt(true)];
     session.create_object(&[kept, kind.to_vec(), usage.to_vec()].concat())?;
     Ok(())
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-fn from_hex(text: &str) -> Vec<u8> {
-    let pair = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits");
-    (0..text.len()).step_by(2).map(pair).collect()
 }
 
 /// The object identifier of P-256 in DER.

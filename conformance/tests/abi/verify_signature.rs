@@ -19,8 +19,7 @@ alone! {
             let (at, signature) = (data.as_mut_ptr(), tag.as_mut_ptr());
             answers!(CKR_OK, raw, C_SignInit, session, &raw mut hmac, key);
             answers!(CKR_OK, raw, C_Sign, session, at, 12, signature, &raw mut len);
-            let init = |tag| answers_3_2!(CKR_OK, raw, C_VerifySignatureInit, session, &raw mut hmac, key, tag, 32);
-            let mut init = init;
+            let mut init = |tag| answers_3_2!(CKR_OK, raw, C_VerifySignatureInit, session, &raw mut hmac, key, tag, 32);
             init(signature);
             answers_3_2!(CKR_OK, raw, C_VerifySignature, session, at, 12);
             init(signature);

@@ -1,7 +1,7 @@
 //! AES keys: made, used, looked at, copied, destroyed.
 
 use crate::{DEVICE, HSM, IMPORTED, IV, MESSAGE, facts, generate_aes, import, lives};
-use conformance::isolated;
+use conformance::{isolated, to_hex};
 use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
@@ -130,8 +130,4 @@ fn gcm(
         (Some(plain), _) => session.encrypt(&mechanism, key, plain),
         (None, cipher) => session.decrypt(&mechanism, key, cipher.unwrap_or_default()),
     }
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }

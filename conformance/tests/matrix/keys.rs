@@ -1,9 +1,9 @@
 //! A key for every mechanism, in the HSM or outside it. AES, RSA and sealed keys come from outside, so that the same key
 //! can be had twice with different permissions.
 
-use conformance::ok;
 use conformance::raw::token::{self, Failure, OID_P256, Result};
 use conformance::raw::{Attributes, length, mechanism_with};
+use conformance::{from_hex, ok};
 use cryptoki_sys::*;
 
 use crate::Bench;
@@ -140,7 +140,7 @@ fn agreed(bench: &Bench) -> Result<CK_OBJECT_HANDLE> {
 fn rsa(class: CK_OBJECT_CLASS, parts: &[(CK_ATTRIBUTE_TYPE, &str)], uses: &[CK_ATTRIBUTE_TYPE]) -> Attributes {
     let template = Attributes::new().number(CKA_CLASS, class).number(CKA_KEY_TYPE, CKK_RSA);
     let template = template.bytes(CKA_PUBLIC_EXPONENT, &[1, 0, 1]);
-    let template = parts.iter().fold(template, |template, (kind, value)| template.bytes(*kind, &unhex(value)));
+    let template = parts.iter().fold(template, |template, (kind, value)| template.bytes(*kind, &from_hex(value)));
     permit(template, if class == CKO_PUBLIC_KEY { &PUBLIC_USES } else { &PRIVATE_USES }, uses)
 }
 
@@ -157,10 +157,6 @@ pub(crate) fn hide(template: Attributes, home: Home) -> Attributes {
 
 fn twice(key: CK_OBJECT_HANDLE) -> Pair {
     Pair { public: key, hidden: key }
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal")).collect()
 }
 
 const PUBLIC_USES: [CK_ATTRIBUTE_TYPE; 5] = [CKA_ENCRYPT, CKA_VERIFY, CKA_VERIFY_RECOVER, CKA_WRAP, CKA_ENCAPSULATE];

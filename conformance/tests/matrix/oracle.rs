@@ -5,7 +5,7 @@ use std::process::Command;
 
 use conformance::raw::length;
 use conformance::raw::token::Result;
-use conformance::{call, ok};
+use conformance::{call, ok, to_hex};
 use cryptoki_sys::*;
 
 use crate::cases::{self, Case};
@@ -76,7 +76,7 @@ impl Compared<'_> {
 
     fn cipher(&self, name: &str, padding: Padding) -> Result<Option<String>> {
         let (bench, pair, mut mechanism) = (self.bench, self.keys(&[CKA_ENCRYPT, CKA_DECRYPT])?, self.mechanism());
-        let key = hex(&keys::pattern(self.len));
+        let key = to_hex(&keys::pattern(self.len));
         let mut arguments = vec!["enc", name, "-K", &key];
         if self.case.kind != CKM_AES_ECB {
             arguments.extend(["-iv", IV]);
@@ -121,7 +121,7 @@ impl Compared<'_> {
 
     fn mac(&self, of: &[&str], name: &str) -> Result<Option<String>> {
         let (bench, pair, mut mechanism) = (self.bench, self.keys(&[CKA_SIGN, CKA_VERIFY])?, self.mechanism());
-        let key = format!("hexkey:{}", hex(&keys::pattern(self.len)));
+        let key = format!("hexkey:{}", to_hex(&keys::pattern(self.len)));
         let arguments = [&["mac"], of, &["-macopt", &key, "-binary", "-in", "-", name]].concat();
         for len in LENGTHS {
             let message = random(bench, *len)?;
@@ -178,14 +178,6 @@ fn random(bench: &Bench, len: usize) -> Result<Vec<u8>> {
     let mut bytes = vec![0; len];
     ok!(bench.raw, C_GenerateRandom, bench.session, bytes.as_mut_ptr(), length(&bytes));
     Ok(bytes)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
-        .collect()
 }
 
 /// `ECDSA-Sig-Value` (RFC 3279) of `r || s`, 32 bytes each.

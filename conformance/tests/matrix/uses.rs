@@ -58,7 +58,7 @@ const USES: &[(CK_FLAGS, Run)] = &[
     (CKF_WRAP | CKF_UNWRAP, wrap),
     (CKF_DERIVE, derive),
     (CKF_ENCAPSULATE | CKF_DECAPSULATE, encapsulate),
-    // Says of the two above that Begin and Next work too: conformance/tests/messages.rs.
+    // Says of the two above that Begin and Next work too: conformance/tests/messages.
     (CKF_MULTI_MESSAGE, |_| Ok(())),
 ];
 const EC_FLAGS: CK_FLAGS = CKF_EC_F_P | CKF_EC_OID | CKF_EC_UNCOMPRESS | CKF_EC_COMPRESS;

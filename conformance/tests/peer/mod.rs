@@ -3,7 +3,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
 
-use conformance::Sandbox;
+use conformance::{Sandbox, from_hex};
+use p256::ecdsa::signature::hazmat::PrehashVerifier;
+use p256::ecdsa::{Signature, VerifyingKey};
+
+/// Taken for a digest of 32 bytes.
+pub(crate) const DIGEST: &str = "a_digest_that_is_32_bytes_long..";
 
 /// A running `peer`; killed, not asked to leave, when dropped.
 pub(crate) struct Peer {
@@ -59,8 +64,16 @@ impl Drop for Peer {
     }
 }
 
-/// The bytes that these hexadecimal digits are.
-pub(crate) fn from_hex(text: &str) -> Vec<u8> {
-    let pair = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits");
-    (0..text.len()).step_by(2).map(pair).collect()
+/// The bytes that a peer answers.
+#[track_caller]
+pub(crate) fn bytes(answer: &str) -> Vec<u8> {
+    from_hex(answer.strip_prefix("ok ").unwrap_or_else(|| panic!("{answer}")))
+}
+
+/// The signature of [`DIGEST`], as the peer answers it, is by the key of the point.
+#[track_caller]
+pub(crate) fn verify(point: &str, signature: &str) {
+    let key = VerifyingKey::from_sec1_bytes(&bytes(point)[2..]).expect("a point of P-256");
+    let signature = Signature::from_slice(&bytes(signature)).expect("r || s");
+    key.verify_prehash(DIGEST.as_bytes(), &signature).expect("the key of the point signed");
 }

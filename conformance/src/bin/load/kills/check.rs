@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use conformance::Token;
+use conformance::{Token, from_hex, to_hex};
 use cryptoki::error::{Error, RvError};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
@@ -11,7 +11,7 @@ use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
 
 use super::worker::class;
-use super::{IV, MESSAGE, Name, from_hex, to_hex};
+use super::{IV, MESSAGE, Name};
 use crate::expected;
 use crate::token::{self, Result};
 

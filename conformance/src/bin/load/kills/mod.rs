@@ -228,14 +228,3 @@ impl fmt::Display for Run<'_> {
 pub(crate) const MESSAGE: &[u8] = b"a message that every key of this token has to encrypt the same way, every time";
 /// Under which IV.
 pub(crate) const IV: [u8; 16] = [7; 16];
-
-/// Bytes as a word of the journal.
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
-/// And back.
-pub(crate) fn from_hex(text: &str) -> Vec<u8> {
-    let pair = |at: usize| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal digits");
-    (0..text.len()).step_by(2).map(pair).collect()
-}

@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use conformance::Token;
+use conformance::{Token, to_hex};
 use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, ObjectClass};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
 
-use super::{IV, MESSAGE, Name, to_hex};
+use super::{IV, MESSAGE, Name};
 use crate::expected;
 use crate::random::Random;
 use crate::token::{self, Result};
