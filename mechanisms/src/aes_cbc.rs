@@ -15,7 +15,7 @@ use crate::error::{Code, Result};
 use crate::key::{Key, Material};
 use crate::operation::CipherOp;
 use crate::params::{Params, Shape};
-use crate::table::Row;
+use crate::table::{Filler, Row};
 use crate::{secret, wrapping};
 
 /// PKCS#11 v3.2, 6.10.5 and 6.10.6.
@@ -27,6 +27,7 @@ pub(crate) const ROWS: &[Row] = &[
         wrap: Some(|params, key| Ok(wrapping::wrap(start(params, key, Direction::Encrypt, false)?, BLOCK))),
         unwrap: Some(|params, key| Ok(wrapping::unwrap(start(params, key, Direction::Decrypt, false)?))),
         wraps: &[ObjectClass::SECRET_KEY],
+        filler: Filler::Zeros,
         ..row(MechanismType::AES_CBC)
     },
     Row {
@@ -36,6 +37,7 @@ pub(crate) const ROWS: &[Row] = &[
         wrap: Some(|params, key| Ok(wrapping::wrap(start(params, key, Direction::Encrypt, true)?, 1))),
         unwrap: Some(|params, key| Ok(wrapping::unwrap(start(params, key, Direction::Decrypt, true)?))),
         wraps: &[ObjectClass::SECRET_KEY, ObjectClass::PRIVATE_KEY],
+        filler: Filler::Pkcs7,
         ..row(MechanismType::AES_CBC_PAD)
     },
 ];

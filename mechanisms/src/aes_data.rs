@@ -28,6 +28,7 @@ pub(crate) const ROWS: &[Row] = &[
         hardware: true,
         derive: Some(derive),
         made_in_library: true,
+        derives_by_encrypting: true,
         ..aes::cipher(MechanismType::AES_ECB_ENCRYPT_DATA)
     },
     Row {
@@ -36,6 +37,7 @@ pub(crate) const ROWS: &[Row] = &[
         hardware: true,
         derive: Some(derive),
         made_in_library: true,
+        derives_by_encrypting: true,
         ..aes::cipher(MechanismType::AES_CBC_ENCRYPT_DATA)
     },
 ];

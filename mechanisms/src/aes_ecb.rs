@@ -15,7 +15,7 @@ use crate::ck::{MechanismType, ObjectClass};
 use crate::error::{Code, Result};
 use crate::key::{Key, Material};
 use crate::operation::CipherOp;
-use crate::table::Row;
+use crate::table::{Filler, Row};
 use crate::{secret, wrapping};
 
 /// PKCS#11 v3.2, 6.10.4.
@@ -27,6 +27,7 @@ pub(crate) const ROWS: &[Row] = &[Row {
     wrap: Some(|_, key| Ok(wrapping::wrap(start(key, Direction::Encrypt)?, BLOCK))),
     unwrap: Some(|_, key| Ok(wrapping::unwrap(start(key, Direction::Decrypt)?))),
     wraps: &[ObjectClass::SECRET_KEY],
+    filler: Filler::Zeros,
     ..aes::cipher(MechanismType::AES_ECB)
 }];
 

@@ -83,6 +83,17 @@ pub struct Encapsulated {
 /// Takes the key out of a ciphertext; the base is the private key.
 pub type Decapsulate = fn(&Derivation<'_>, ciphertext: &[u8]) -> Result<NewKey>;
 
+/// What a payload that is to be wrapped is filled up with to whole blocks of AES.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filler {
+    /// Nothing, or what the mechanism checks as it checks the payload.
+    Protected,
+    /// Zeros, which unwrapping leaves in place; nothing protects the payload (PKCS#11 v3.2, 6.10.4 and 6.10.5).
+    Zeros,
+    /// PKCS#7; nothing protects the payload.
+    Pkcs7,
+}
+
 /// A mechanism: what it is called, what it needs, what it can do.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is one thing to know of a mechanism")]
@@ -132,6 +143,10 @@ pub struct Row {
     pub unwrap_inside: Option<UnwrapInside>,
     /// Classes of keys that it can wrap and unwrap.
     pub wraps: &'static [ObjectClass],
+    /// What wrapping fills the payload's last block with.
+    pub filler: Filler,
+    /// Whether it wraps in counter mode, in which to encrypt is to decrypt.
+    pub wraps_by_counter: bool,
     /// `CKF_MESSAGE_ENCRYPT`.
     pub message_encrypt: Option<MessageInit>,
     /// `CKF_MESSAGE_DECRYPT`.
@@ -144,6 +159,8 @@ pub struct Row {
     pub made_in_library: bool,
     /// Whether a derived generic secret is itself for deriving where its template says of no use.
     pub derives_for_deriving: bool,
+    /// Whether it derives by encrypting data that the caller chooses.
+    pub derives_by_encrypting: bool,
     /// Whether a derived key consists of bits of its base keys, and bits that the caller knows (PKCS#11 v3.2, 6.43). The
     /// session has to see that the derived key is sensitive where a base key is, and not extractable where one is not;
     /// and that no such key comes of one that wraps or unwraps, for it could be given the permission to decrypt what
@@ -178,12 +195,15 @@ impl Row {
             unwrap: None,
             unwrap_inside: None,
             wraps: &[],
+            filler: Filler::Protected,
+            wraps_by_counter: false,
             message_encrypt: None,
             message_decrypt: None,
             encapsulate: None,
             decapsulate: None,
             made_in_library: false,
             derives_for_deriving: false,
+            derives_by_encrypting: false,
             derives_bits_of_base: false,
         }
     }

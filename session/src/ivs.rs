@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{self, Context};
-use mechanisms::ck::MechanismType;
 use mechanisms::key::{Key, Material, Value};
 use mechanisms::operation::CipherOp;
 use mechanisms::params::{Mechanism, OwnIv, Params};
@@ -275,7 +274,7 @@ pub(crate) fn start_after(
     permitted: &Permitted,
     place: Option<CallerMemory>,
 ) -> Result<(Box<dyn CipherOp>, Option<Due>)> {
-    let (MechanismType::AES_GCM, Params::Gcm { iv, aad, tag_bits }) = (mechanism.kind, &mechanism.params) else {
+    let Params::Gcm { iv, aad, tag_bits } = &mechanism.params else {
         return Ok((start(&mechanism.params, &permitted.key)?, None));
     };
     if permitted.object.attributes.flag(AttributeType::AZIHSM_DEVICE_IV) {

@@ -41,6 +41,7 @@ pub(crate) const ROWS: &[Row] = &[Row {
     wrap: Some(|params, key| start(params, key, Direction::Encrypt)),
     unwrap: Some(|params, key| start(params, key, Direction::Decrypt)),
     wraps: &[ObjectClass::SECRET_KEY, ObjectClass::PRIVATE_KEY],
+    wraps_by_counter: true,
     message_encrypt: Some(|_, key| messages::start(key, Direction::Encrypt)),
     message_decrypt: Some(|_, key| messages::start(key, Direction::Decrypt)),
     ..aes::cipher(MechanismType::AES_GCM)

@@ -36,7 +36,7 @@ pub fn derive(
         .into_iter()
         .map(|handle| other(&session, row, ObjectHandle(handle)))
         .collect::<Result<_>>()?;
-    usage::may_derive(row.kind, &base.object, library.config.allow_conflicting_usage)?;
+    usage::may_derive(row, &base.object, library.config.allow_conflicting_usage)?;
     let bases: Vec<_> = std::iter::once(&base).chain(&others).map(|base| &*base.object).collect();
     let mut template = nested::merged(template, base.object.attributes.bytes(A::DERIVE_TEMPLATE))?;
     if row.derives_bits_of_base {

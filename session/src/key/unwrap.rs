@@ -10,7 +10,7 @@ use mechanisms::ck::{KeyType, MechanismType};
 use mechanisms::key::{Policy, Value};
 use mechanisms::operation::MessageParams;
 use mechanisms::params::{Mechanism, Params};
-use mechanisms::table::Row;
+use mechanisms::table::{Filler, Row};
 use mechanisms::{ec, import, rsa};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
@@ -79,7 +79,7 @@ pub fn unwrap_authenticated(
 /// A key on its way in, judged as far as its template goes.
 struct Incoming<'a> {
     session: &'a Session,
-    kind: MechanismType,
+    filler: Filler,
     draft: Draft,
     attributes: crate::attribute::set::Attributes,
     request: mechanisms::key::KeyRequest,
@@ -109,20 +109,19 @@ impl<'a> Incoming<'a> {
         if draft.family == Family::EcPrivate && attributes.has(A::EC_PARAMS) {
             request.curve = Some(crate::object::public::curve(&attributes)?);
         }
+        let no_cipher_key =
+            draft.family == Family::Secret && !matches!(request.key_type, Some(KeyType::AES | KeyType::AES_XTS));
         // What the policy refuses is refused whatever is inside.
-        let outside = request.extractable
-            || (draft.family == Family::Secret && !matches!(request.key_type, Some(KeyType::AES | KeyType::AES_XTS)));
-        if policy == Policy::Strict && outside {
+        if policy == Policy::Strict && (request.extractable || no_cipher_key) {
             return Err(Code::TemplateInconsistent
                 .because("policy strict allows no key outside the HSM, and this one would be there"));
         }
-        let plain = !matches!(request.key_type, Some(KeyType::AES | KeyType::AES_XTS));
-        if draft.family == Family::Secret && plain && unit(row.kind) > 1 && request.value_len.is_none() {
+        if no_cipher_key && unit(row.filler) > 1 && request.value_len.is_none() {
             return Err(Code::TemplateIncomplete
                 .because("CKA_VALUE_LEN: neither the key type nor the mechanism determines the length (5.18.4)"));
         }
         key.spend_authentication(session)?;
-        Ok(Self { session, kind: row.kind, draft, attributes, request })
+        Ok(Self { session, filler: row.filler, draft, attributes, request })
     }
 
     /// The key that the device took in.
@@ -165,11 +164,11 @@ impl<'a> Incoming<'a> {
         let bad = |why: &str| Code::WrappedKeyInvalid.because(why);
         let whole = payload.len();
         let len = self.request.value_len.unwrap_or(whole);
-        let unit = unit(self.kind);
+        let unit = unit(self.filler);
         if len == 0 || len > whole || len.next_multiple_of(unit) != whole.next_multiple_of(unit) {
             return Err(bad("another length"));
         }
-        if !goes_through(self.kind, len) {
+        if !goes_through(self.filler, len) {
             return Err(bad("a padding short enough to be guessed"));
         }
         let mut good = payload[len..].ct_eq(&vec![0; whole - len]);
@@ -198,20 +197,20 @@ impl<'a> Incoming<'a> {
 /// choice of codes closes, for a key that comes in tells that the padding was good: an attacker varies a block and learns the
 /// one before it byte by byte (Vaudenay 2002; Bardou and others 2012). So a padding has no byte or eight and more, all
 /// of which he has to guess at once; AES keys, and secrets of 32, 48 and 64 bytes, are none the worse for it.
-pub(super) fn goes_through(kind: MechanismType, len: usize) -> bool {
-    let padding = match kind {
-        MechanismType::AES_CBC_PAD => BLOCK - len % BLOCK,
-        MechanismType::AES_ECB | MechanismType::AES_CBC => len.next_multiple_of(BLOCK) - len,
-        _ => 0,
+pub(super) fn goes_through(filler: Filler, len: usize) -> bool {
+    let padding = match filler {
+        Filler::Pkcs7 => BLOCK - len % BLOCK,
+        Filler::Zeros => len.next_multiple_of(BLOCK) - len,
+        Filler::Protected => 0,
     };
     padding == 0 || padding >= LEAST_PADDING
 }
 
 /// What payloads are padded to with zeros.
-fn unit(kind: MechanismType) -> usize {
-    match kind {
-        MechanismType::AES_ECB | MechanismType::AES_CBC => BLOCK,
-        _ => 1,
+fn unit(filler: Filler) -> usize {
+    match filler {
+        Filler::Zeros => BLOCK,
+        Filler::Pkcs7 | Filler::Protected => 1,
     }
 }
 
@@ -253,11 +252,16 @@ const LEAST_WITHOUT_INTEGRITY: usize = 14;
 
 #[cfg(test)]
 mod tests {
+    use mechanisms::table;
+
     use super::*;
 
     #[test]
     fn no_padding_is_short_enough_to_be_guessed() {
-        let lens = |kind| (1..=64).filter(move |len| goes_through(kind, *len));
+        let lens = |kind| {
+            let filler = table::row(kind).unwrap().filler;
+            (1..=64).filter(move |len| goes_through(filler, *len))
+        };
         for (kind, expected) in [
             (MechanismType::AES_CBC_PAD, &[16, 20, 24, 32, 48, 64][..]),
             (MechanismType::AES_CBC, &[16, 20, 24, 32, 48, 64]),

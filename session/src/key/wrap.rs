@@ -162,13 +162,13 @@ fn pair(
         }
     }
     if let (Family::Secret, Some(len)) = (object.family, value::len(&object))
-        && !goes_through(row.kind, len)
+        && !goes_through(row.filler, len)
     {
         return Err(
             Code::KeySizeRange.because(format_args!("{:?}: it would not come in again (key::unwrap)", row.kind))
         );
     }
-    usage::may_wrap(session, row.kind, &by.object, &object, library.config.allow_conflicting_usage)?;
+    usage::may_wrap(session, row, &by.object, &object, library.config.allow_conflicting_usage)?;
     Ok((by, object))
 }
 

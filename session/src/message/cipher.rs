@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use cryptoki_sys::{CKG_GENERATE_COUNTER, CKG_GENERATE_COUNTER_XOR, CKG_NO_GENERATE};
-use mechanisms::ck::MechanismType;
 use mechanisms::iv::Generator;
 use mechanisms::operation::{MessageOp, MessageParams};
 use mechanisms::params::{Mechanism, Params};
@@ -53,8 +52,8 @@ struct Chooser {
 }
 
 impl Chooser {
-    fn new(library: &Library, kind: MechanismType, permitted: &Permitted) -> Result<Self> {
-        let gcm = kind == MechanismType::AES_GCM;
+    fn new(library: &Library, shape: MessageShape, permitted: &Permitted) -> Result<Self> {
+        let gcm = shape == MessageShape::Gcm;
         let watched = gcm && !library.config.allow_gcm_iv_reuse;
         let name = if watched { library.ivs.name(&permitted.key)? } else { None };
         Ok(Self {
@@ -179,8 +178,9 @@ pub(crate) fn once(
     text: &[u8],
 ) -> Result<Answer> {
     let op = start(&Params::None, &permitted.key)?;
-    let ivs = if encrypts { Some(Chooser::new(library, row.kind, permitted)?) } else { None };
-    let mut run = Ciphers { op, shape: MessageShape::of(row.shape), ivs, message: None };
+    let shape = MessageShape::of(row.shape);
+    let ivs = if encrypts { Some(Chooser::new(library, shape, permitted)?) } else { None };
+    let mut run = Ciphers { op, shape, ivs, message: None };
     run.check(&params)?;
     run.message(params, aad, text)
 }
@@ -203,8 +203,9 @@ pub(super) fn init(
     let (row, start) = row(mechanism, |row| if encrypts { row.message_encrypt } else { row.message_decrypt })?;
     let permitted = permitted(session, key, row, purpose)?;
     let op = start(&Params::None, &permitted.key)?;
-    let ivs = if encrypts { Some(Chooser::new(library, row.kind, &permitted)?) } else { None };
-    let run = Ciphers { op, shape: MessageShape::of(row.shape), ivs, message: None };
+    let shape = MessageShape::of(row.shape);
+    let ivs = if encrypts { Some(Chooser::new(library, shape, &permitted)?) } else { None };
+    let run = Ciphers { op, shape, ivs, message: None };
     *place = Some(Process::new(run, &permitted));
     Ok(())
 }

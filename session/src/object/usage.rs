@@ -21,7 +21,8 @@
 //! decrypts, it decrypts to whoever could have wrapped to any other public key; a key that must go out to few only has
 //! `CKA_WRAP_WITH_TRUSTED`, or is not extractable.
 
-use mechanisms::ck::{MechanismType, ObjectClass};
+use mechanisms::ck::ObjectClass;
+use mechanisms::table::Row;
 
 use crate::attribute::family::Family;
 use crate::attribute::set::Attributes;
@@ -169,14 +170,14 @@ pub(crate) fn inherit(draft: &mut Draft, bases: &[&Object], allow_conflicts: boo
 /// Whether `wrapping` may wrap `key` with this mechanism, by their uses; other rules are `key::wrap`'s.
 pub(crate) fn may_wrap(
     session: &Session,
-    mechanism: MechanismType,
+    row: &Row,
     wrapping: &Object,
     key: &Object,
     allow_conflicts: bool,
 ) -> Result<()> {
     let trusted = wrapping.attributes.flag(A::TRUSTED);
     let encrypts = ever(&wrapping.attributes) & ENCRYPTS != 0;
-    if mechanism == MechanismType::AES_GCM && encrypts && (trusted || !allow_conflicts) {
+    if row.wraps_by_counter && encrypts && (trusted || !allow_conflicts) {
         return Err(Code::KeyNotWrappable
             .because("a key that encrypts would decrypt what it wraps in counter mode (AES_CTR, AES_ECB)"));
     }
@@ -195,10 +196,9 @@ pub(crate) fn may_wrap(
 
 /// Whether `base` may derive with this mechanism: a derivation that encrypts the caller's data is an encryption, with
 /// which a wrapping key would open what it wrapped in counter mode, and an unwrapping key take in what the caller made up.
-pub(crate) fn may_derive(mechanism: MechanismType, base: &Object, allow_conflicts: bool) -> Result<()> {
-    let encrypts = matches!(mechanism, MechanismType::AES_ECB_ENCRYPT_DATA | MechanismType::AES_CBC_ENCRYPT_DATA);
+pub(crate) fn may_derive(row: &Row, base: &Object, allow_conflicts: bool) -> Result<()> {
     let watched = !allow_conflicts || base.attributes.flag(A::TRUSTED);
-    if encrypts && watched && ever(&base.attributes) & (WRAPS | UNWRAPS) != 0 {
+    if row.derives_by_encrypting && watched && ever(&base.attributes) & (WRAPS | UNWRAPS) != 0 {
         return Err(Code::KeyFunctionNotPermitted.because("a key that wraps or unwraps would encrypt"));
     }
     Ok(())
