@@ -14,9 +14,19 @@
 //! | [`rsa`], [`ec`] | keys of these families: components, encodings, validation |
 //! | [`random`] | random bytes |
 //!
-//! A family is one file: its rows, the functions they name, their tests. Private families: `aes`, `aes_cbc`, `aes_gcm`,
-//! `ecdh`, `ecdsa`, `hkdf`, `hmac`, `secret`; `padding` holds what has no key in it;
-//! `blockwise`, `cbc_mac`, `collected` and `wrapping` are what ciphers of several families have in common.
+//! A family is one file: its rows, the functions they name, their tests. Private families:
+//!
+//! | Families | What they do |
+//! |---|---|
+//! | `aes`, `secret` | generate AES keys and generic secrets |
+//! | `aes_cbc`, `aes_ccm`, `aes_ctr`, `aes_ecb`, `aes_gcm`, `aes_xts` | encrypt, whole, in parts and message by message |
+//! | `aes_cmac`, `hmac`, `ecdsa` | sign and verify |
+//! | `aes_key_wrap`, `ecdh_aes_wrap` | wrap and unwrap keys, as some ciphers do too |
+//! | `ecdh`, `public_key` | use the private halves of pairs otherwise: agree, encapsulate, tell the public half |
+//! | `aes_data`, `combine`, `hkdf`, `kbkdf`, `key_digest`, `pbkdf2` | derive keys |
+//!
+//! `padding` holds what has no key in it; `blockwise`, `cbc_mac`, `collected` and `wrapping` are what ciphers of several
+//! families have in common; `import` is the last step of whatever brings a key in; `testing` is for the tests.
 
 mod aes;
 mod aes_cbc;
@@ -30,7 +40,6 @@ mod aes_key_wrap;
 mod aes_xts;
 mod blockwise;
 mod cbc_mac;
-mod ccm_messages;
 pub mod ck;
 mod collected;
 mod combine;

@@ -1,4 +1,5 @@
-//! Mechanism parameters, read from the caller's memory once (by `pkcs11/memory.rs`, by [`Shape`]) and typed from then on.
+//! Mechanism parameters, read from the caller's memory once (by `pkcs11/src/memory/params.rs`, by [`Shape`]) and typed from
+//! then on.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};

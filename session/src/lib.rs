@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`call`] | how arguments come in and results go out, the rule for output of variable length |
 //! | [`library`] | the one initialised library of this process; notices a fork |
+//! | `operation` | what one session is in the middle of, one operation of each kind |
 //! | [`token`] | a token: its secrets, login state, partition, objects |
 //! | `ivs` | which IVs AES-GCM keys have encrypted with |
 //! | [`attribute`] | the attribute table, templates |

@@ -5,6 +5,8 @@
 //! The first block of the chain holds the message's length, so `ulDataLen` must be right. Decryption gives nothing out
 //! before the MAC is verified, so messages in parts are collected.
 
+mod messages;
+
 use subtle::ConstantTimeEq;
 use transport::channel::Direction;
 use zeroize::Zeroizing;
@@ -12,14 +14,13 @@ use zeroize::Zeroizing;
 use crate::aes::{self, BLOCK};
 use crate::aes_ctr::KeyStream;
 use crate::cbc_mac::CbcMac;
-use crate::ccm_messages;
 use crate::ck::MechanismType;
 use crate::collected::{Collected, WholeCipher};
 use crate::error::{Code, Result};
 use crate::key::Key;
 use crate::operation::CipherOp;
 use crate::params::{Params, Shape};
-use crate::table::{CipherInit, Row};
+use crate::table::Row;
 
 /// PKCS#11 v3.2, 6.13.4.
 pub(crate) const ROWS: &[Row] = &[Row {
@@ -28,14 +29,8 @@ pub(crate) const ROWS: &[Row] = &[Row {
     hardware: true,
     encrypt: Some(|params, key| start(params, key, Direction::Encrypt)),
     decrypt: Some(|params, key| start(params, key, Direction::Decrypt)),
-    message_encrypt: Some(|_, key| {
-        let one: CipherInit = |params, key| start(params, key, Direction::Encrypt);
-        Ok(ccm_messages::start(key, Direction::Encrypt, one))
-    }),
-    message_decrypt: Some(|_, key| {
-        let one: CipherInit = |params, key| start(params, key, Direction::Decrypt);
-        Ok(ccm_messages::start(key, Direction::Decrypt, one))
-    }),
+    message_encrypt: Some(|_, key| Ok(messages::start(key, Direction::Encrypt))),
+    message_decrypt: Some(|_, key| Ok(messages::start(key, Direction::Decrypt))),
     ..aes::cipher(MechanismType::AES_CCM)
 }];
 
@@ -169,13 +164,8 @@ mod tests {
     use ccm::consts::{U4, U7, U8, U10, U12, U13, U16};
 
     use super::*;
-    use crate::ck::KeyType;
     use crate::table::row;
-    use crate::testing::{hex, secret};
-
-    fn key(bytes: &[u8]) -> Key {
-        secret(KeyType::AES, bytes)
-    }
+    use crate::testing::{self, hex};
 
     fn params(data_len: usize, nonce: &[u8], aad: &[u8], mac_len: u64) -> Params {
         Params::Ccm { data_len: data_len as u64, nonce: nonce.to_vec(), aad: aad.to_vec(), mac_len }
@@ -199,7 +189,7 @@ mod tests {
     /// NIST SP 800-38C, C.1 to C.4.
     #[test]
     fn known_answers() {
-        let key = key(&hex("404142434445464748494a4b4c4d4e4f"));
+        let key = testing::aes(&hex("404142434445464748494a4b4c4d4e4f"));
         let count = |from: u8, len: usize| -> Vec<u8> { (0..=255).cycle().skip(from.into()).take(len).collect() };
         let long: Vec<u8> = count(0, 256).repeat(256);
         for (nonce, aad, plain, cipher) in [
@@ -235,9 +225,9 @@ mod tests {
                         let payload = Payload { msg: &message, aad: &aad };
                         let expected = other.encrypt(&nonce.into(), payload).unwrap();
                         let params = params(len, &nonce, &aad, $mac_len);
-                        let made = run(&params, &key(&bytes), Direction::Encrypt, &message, 5000).unwrap();
+                        let made = run(&params, &testing::aes(&bytes), Direction::Encrypt, &message, 5000).unwrap();
                         assert_eq!(made, expected, "{len} bytes, additional {aad_len}");
-                        let back = run(&params, &key(&bytes), Direction::Decrypt, &made, 5000).unwrap();
+                        let back = run(&params, &testing::aes(&bytes), Direction::Decrypt, &made, 5000).unwrap();
                         assert_eq!(back, message);
                     }
                 }
@@ -258,7 +248,8 @@ mod tests {
         for aad_len in [0xfeff, 0xff00, 0x1_0000, 0x1_0001] {
             let aad = vec![0x33; aad_len];
             let expected = other.encrypt(&nonce.into(), Payload { msg: b"message", aad: &aad }).unwrap();
-            let made = run(&params(7, &nonce, &aad, 16), &key(&bytes), Direction::Encrypt, b"message", 7).unwrap();
+            let made =
+                run(&params(7, &nonce, &aad, 16), &testing::aes(&bytes), Direction::Encrypt, b"message", 7).unwrap();
             assert_eq!(made, expected);
         }
         assert_eq!(aad_len(0x1_0000_0000), [0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 0]);
@@ -266,7 +257,7 @@ mod tests {
 
     #[test]
     fn spoiled_messages_release_nothing() {
-        let key = key(&[1; 32]);
+        let key = testing::aes(&[1; 32]);
         for mac_len in [4, 16] {
             let params = params(7, &[2; 13], b"aad", mac_len);
             let good = run(&params, &key, Direction::Encrypt, b"message", 7).unwrap();
@@ -281,7 +272,7 @@ mod tests {
 
     #[test]
     fn misuse() {
-        let key = key(&[1; 16]);
+        let key = testing::aes(&[1; 16]);
         let started = |params: &Params| start(params, &key, Direction::Encrypt).err().map(|error| error.code());
         for mac_len in 0..=20 {
             let good = (4..=16).contains(&mac_len) && mac_len % 2 == 0;

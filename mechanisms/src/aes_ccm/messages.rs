@@ -8,24 +8,22 @@ use crate::error::{Code, Result};
 use crate::key::Key;
 use crate::operation::{CipherOp, MessageOp, MessageParams};
 use crate::params::Params;
-use crate::table::CipherInit;
 
 struct Messages {
     key: Key,
     direction: Direction,
-    start: CipherInit,
 }
 
-/// Messages under a key, which `start` does one by one.
-pub(crate) fn start(key: &Key, direction: Direction, start: CipherInit) -> Box<dyn MessageOp> {
-    Box::new(Messages { key: key.clone(), direction, start })
+/// Messages under a key, each encrypted or decrypted as [`super::start`] does it.
+pub(crate) fn start(key: &Key, direction: Direction) -> Box<dyn MessageOp> {
+    Box::new(Messages { key: key.clone(), direction })
 }
 
 impl Messages {
     fn one(&self, params: &MessageParams, aad: &[u8]) -> Result<Box<dyn CipherOp>> {
         let data_len = params.data_len.ok_or(Code::MechanismParamInvalid)?;
         let (nonce, mac_len) = (params.iv.clone(), params.tag.len() as u64);
-        (self.start)(&Params::Ccm { data_len, nonce, aad: aad.to_vec(), mac_len }, &self.key)
+        super::start(&Params::Ccm { data_len, nonce, aad: aad.to_vec(), mac_len }, &self.key, self.direction)
     }
 
     fn run(&self, params: &mut MessageParams, aad: &[u8], message: &[u8], out: &mut Zeroizing<Vec<u8>>) -> Result<()> {
@@ -74,19 +72,16 @@ impl MessageOp for Messages {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::ck::{KeyType, MechanismType};
-    use crate::key::{Material, Value};
+    use crate::ck::MechanismType;
     use crate::table::row;
+    use crate::testing;
 
     /// RFC 3610, packet vector #1, whose first eight bytes are additional data.
     #[test]
     fn a_known_message() {
         let key: Vec<u8> = (0xc0..=0xcf).collect();
-        let value = Value::Secret(Zeroizing::new(key));
-        let key = Key { key_type: KeyType::AES, material: Material::Clear(Arc::new(value)), public: None };
+        let key = testing::aes(&key);
         let nonce = vec![0, 0, 0, 3, 2, 1, 0, 0xa0, 0xa1, 0xa2, 0xa3, 0xa4, 0xa5];
         let (aad, text): (Vec<u8>, Vec<u8>) = ((0..8).collect(), (8..=0x1e).collect());
         let cipher = [
