@@ -133,13 +133,8 @@ impl BlockMode for Cbc {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ck::KeyType;
     use crate::table::row;
-    use crate::testing::{hex, secret};
-
-    fn key(bytes: &[u8]) -> Key {
-        secret(KeyType::AES, bytes)
-    }
+    use crate::testing::{self, hex};
 
     fn init(kind: MechanismType, key: &Key, direction: Direction) -> Box<dyn CipherOp> {
         let row = row(kind).unwrap();
@@ -185,7 +180,7 @@ mod tests {
                 "f58c4c04d6e5f1ba779eabfb5f7bfbd69cfc4e967edb808d679f777bc6702c7d",
             ),
         ] {
-            let (key, cipher) = (key(&hex(bytes)), hex(cipher));
+            let (key, cipher) = (testing::aes(&hex(bytes)), hex(cipher));
             let row = row(MechanismType::AES_CBC).unwrap();
             assert_eq!(whole(row.encrypt.unwrap()(&iv, &key).unwrap(), &plain).unwrap(), cipher);
             assert_eq!(whole(row.decrypt.unwrap()(&iv, &key).unwrap(), &cipher).unwrap(), plain);
@@ -194,7 +189,7 @@ mod tests {
 
     #[test]
     fn any_pieces_give_the_same_as_the_whole() {
-        let key = key(&[7; 32]);
+        let key = testing::aes(&[7; 32]);
         for kind in [MechanismType::AES_CBC, MechanismType::AES_CBC_PAD] {
             for len in [0, 1, 15, 16, 17, 31, 32, 33, 1024, 1040] {
                 if kind == MechanismType::AES_CBC && len % 16 != 0 {
@@ -215,7 +210,7 @@ mod tests {
 
     #[test]
     fn appends_after_what_is_there() {
-        let key = key(&[7; 16]);
+        let key = testing::aes(&[7; 16]);
         let mut out = Zeroizing::new(b"before".to_vec());
         init(MechanismType::AES_CBC_PAD, &key, Direction::Encrypt).whole(b"message", &mut out).unwrap();
         assert_eq!((out.len(), &out[..6]), (22, &b"before"[..]));
@@ -223,7 +218,7 @@ mod tests {
 
     #[test]
     fn lengths_and_bad_padding() {
-        let key = key(&[7; 16]);
+        let key = testing::aes(&[7; 16]);
         let run = |kind, direction, message: &[u8]| whole(init(kind, &key, direction), message);
         let (cbc, pad) = (MechanismType::AES_CBC, MechanismType::AES_CBC_PAD);
         assert_eq!(run(cbc, Direction::Encrypt, &[0; 17]).unwrap_err(), Code::DataLenRange);
@@ -239,7 +234,7 @@ mod tests {
     /// 6.10.5: filled with zeros; 6.10.6: with PKCS#7 padding.
     #[test]
     fn wrapped_keys_are_padded() {
-        let key = key(&[7; 24]);
+        let key = testing::aes(&[7; 24]);
         let run = |init: Option<crate::table::CipherInit>, message: &[u8]| {
             whole(init.unwrap()(&Params::Iv16(*b"0123456789abcdef"), &key).unwrap(), message)
         };

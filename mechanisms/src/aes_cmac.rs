@@ -145,13 +145,8 @@ mod tests {
     use cmac::{KeyInit, Mac};
 
     use super::*;
-    use crate::ck::KeyType;
     use crate::table::row;
-    use crate::testing::{hex, secret};
-
-    fn key(bytes: &[u8]) -> Key {
-        secret(KeyType::AES, bytes)
-    }
+    use crate::testing::{self, hex};
 
     /// With AWS-LC, and composed as over a key in the HSM, in parts of `size`.
     fn both(key: &Key, message: &[u8], size: usize) -> Vec<u8> {
@@ -204,7 +199,7 @@ mod tests {
         ] {
             for (len, tag) in tags {
                 for size in [1, 7, 16, 64] {
-                    assert_eq!(both(&key(&hex(bytes)), &message[..len], size), hex(tag));
+                    assert_eq!(both(&testing::aes(&hex(bytes)), &message[..len], size), hex(tag));
                 }
             }
         }
@@ -219,14 +214,14 @@ mod tests {
             other.update(&message);
             let expected = other.finalize().into_bytes().to_vec();
             for size in [1000, 1024, 5000] {
-                assert_eq!(both(&key(&bytes), &message, size), expected, "{len} bytes");
+                assert_eq!(both(&testing::aes(&bytes), &message, size), expected, "{len} bytes");
             }
         }
     }
 
     #[test]
     fn cut_and_verified() {
-        let key = key(&[1; 24]);
+        let key = testing::aes(&[1; 24]);
         let row = row(MechanismType::AES_CMAC_GENERAL).unwrap();
         let full = both(&key, b"message", 7);
         for len in 1..=16 {

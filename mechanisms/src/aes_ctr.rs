@@ -141,13 +141,8 @@ mod tests {
     use ctr::cipher::{KeyIvInit, StreamCipher};
 
     use super::*;
-    use crate::ck::KeyType;
     use crate::table::row;
-    use crate::testing::{hex, secret};
-
-    fn key(bytes: &[u8]) -> Key {
-        secret(KeyType::AES, bytes)
-    }
+    use crate::testing::{self, hex};
 
     fn run(bits: u64, block: [u8; 16], key: &Key, message: &[u8], size: usize) -> Result<Vec<u8>> {
         let row = row(MechanismType::AES_CTR).unwrap();
@@ -179,8 +174,8 @@ mod tests {
             ),
         ] {
             for size in [1, 3, 16, 17, 32] {
-                assert_eq!(run(128, block, &key(&hex(bytes)), &plain, size).unwrap(), hex(cipher));
-                assert_eq!(run(16, block, &key(&hex(bytes)), &hex(cipher), size).unwrap(), plain);
+                assert_eq!(run(128, block, &testing::aes(&hex(bytes)), &plain, size).unwrap(), hex(cipher));
+                assert_eq!(run(16, block, &testing::aes(&hex(bytes)), &hex(cipher), size).unwrap(), plain);
             }
         }
     }
@@ -195,7 +190,7 @@ mod tests {
             let mut expected = message.clone();
             ctr::Ctr128BE::<::aes::Aes128>::new(&bytes.into(), &block.into()).apply_keystream(&mut expected);
             for size in [15, 16, 1000, 5000] {
-                assert_eq!(run(128, block, &key(&bytes), &message, size).unwrap(), expected, "{len} bytes");
+                assert_eq!(run(128, block, &testing::aes(&bytes), &message, size).unwrap(), expected, "{len} bytes");
             }
         }
     }
@@ -203,7 +198,7 @@ mod tests {
     /// 6.11.3: "if ulCounterBits = 2 and the counter bits start as 1 then only 3 blocks of data can be processed".
     #[test]
     fn the_counter_does_not_overflow() {
-        let key = key(&[1; 16]);
+        let key = testing::aes(&[1; 16]);
         for (bits, last, blocks) in
             [(2, 0xfd, 3), (2, 0xff, 1), (2, 0xfc, 4), (1, 0xff, 1), (1, 0xfe, 2), (8, 0xf0, 16)]
         {

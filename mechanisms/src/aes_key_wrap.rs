@@ -259,13 +259,8 @@ mod tests {
     use aes_kw::{KeyInit, KwAes128, KwAes192, KwAes256, KwpAes128, KwpAes192, KwpAes256};
 
     use super::*;
-    use crate::ck::KeyType;
     use crate::table::{CipherInit, row};
-    use crate::testing::{hex, secret};
-
-    fn key(bytes: &[u8]) -> Key {
-        secret(KeyType::AES, bytes)
-    }
+    use crate::testing::{self, hex};
 
     fn run(init: Option<CipherInit>, params: &Params, key: &Key, message: &[u8]) -> Result<Vec<u8>> {
         let op = init.unwrap()(params, key)?;
@@ -309,7 +304,7 @@ mod tests {
             (32, 24, "a8f9bc1612c68b3ff6e6f4fbe30e71e4769c8b80a32cb8958cd5d17d6b254da1"),
             (32, 32, "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21"),
         ] {
-            let (key, data, wrapped) = (key(&hex(kek)[..kek_len]), &hex(data)[..data_len], hex(wrapped));
+            let (key, data, wrapped) = (testing::aes(&hex(kek)[..kek_len]), &hex(data)[..data_len], hex(wrapped));
             let row = row(MechanismType::AES_KEY_WRAP).unwrap();
             for (there, back) in [(row.encrypt, row.decrypt), (row.wrap, row.unwrap)] {
                 assert_eq!(run(there, &Params::None, &key, data).unwrap(), wrapped);
@@ -323,7 +318,7 @@ mod tests {
     /// RFC 5649, 6.
     #[test]
     fn known_answers_of_key_wrap_with_padding() {
-        let key = key(&hex("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8"));
+        let key = testing::aes(&hex("5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8"));
         for (data, wrapped) in [
             (
                 "c37b7e6492584340bed12207808941155068f738",
@@ -347,7 +342,7 @@ mod tests {
             let data = bytes(len);
             let (k128, k192, k256) = ([1; 16], [2; 24], [3; 32]);
             for (at, bytes) in [&k128[..], &k192, &k256].into_iter().enumerate() {
-                let key = key(bytes);
+                let key = testing::aes(bytes);
                 let mut room = vec![0; len + 16];
                 let expected = match at {
                     0 => KwpAes128::new(&k128.into()).wrap_key(&data, &mut room),
@@ -377,7 +372,7 @@ mod tests {
 
     #[test]
     fn pkcs7_is_key_wrap_of_the_padded_payload() {
-        let key = key(&[5; 32]);
+        let key = testing::aes(&[5; 32]);
         for kind in [MechanismType::AES_KEY_WRAP_PKCS7, MechanismType::AES_KEY_WRAP_PAD] {
             let row = row(kind).unwrap();
             for len in (8..40).chain([1023, 1024, 1025, 4096]) {
@@ -405,7 +400,7 @@ mod tests {
 
     #[test]
     fn initial_values() {
-        let key = key(&[7; 16]);
+        let key = testing::aes(&[7; 16]);
         for kind in KINDS {
             let row = table(kind);
             let right = if kind == MechanismType::AES_KEY_WRAP_KWP { 4 } else { 8 };
@@ -430,7 +425,7 @@ mod tests {
 
     #[test]
     fn every_spoiled_bit_gives_the_one_error() {
-        let key = key(&[7; 24]);
+        let key = testing::aes(&[7; 24]);
         for kind in KINDS {
             let row = table(kind);
             for len in [8, 16, 20, 24] {
@@ -455,7 +450,7 @@ mod tests {
     /// RFC 5649, 3: the length and the zeros are checked too. What is wrapped here has A65959A6, but a wrong rest.
     #[test]
     fn lengths_and_zeros_of_kwp_are_checked() {
-        let key = key(&[7; 16]);
+        let key = testing::aes(&[7; 16]);
         let kwp = table(MechanismType::AES_KEY_WRAP_KWP);
         let forged = |len: u32, payload: &[u8]| {
             let iv = [&KWP_IV[..4], &len.to_be_bytes()].concat();
@@ -474,7 +469,7 @@ mod tests {
 
     #[test]
     fn lengths() {
-        let key = key(&[7; 32]);
+        let key = testing::aes(&[7; 32]);
         for kind in KINDS {
             let row = table(kind);
             for len in 0..48 {

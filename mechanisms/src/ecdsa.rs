@@ -257,6 +257,7 @@ mod tests {
     use crate::key::{PublicKey, Value};
     use crate::params::Params;
     use crate::table::row;
+    use crate::testing::hex;
 
     fn pair(curve: Curve) -> (Key, Key) {
         let value = ec::generate_value(curve).unwrap();
@@ -367,9 +368,6 @@ mod tests {
     /// RFC 6979, A.2.5: the key and the signature over "sample" with SHA-256.
     #[test]
     fn known_signature_verifies() {
-        let hex = |text: &str| -> Vec<u8> {
-            (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-        };
         let scalar = hex("c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721");
         let made = hex("efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716\
              f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8");

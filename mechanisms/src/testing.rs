@@ -22,6 +22,11 @@ pub(crate) fn secret(key_type: KeyType, bytes: &[u8]) -> Key {
     Key { key_type, material: Material::Clear(Arc::new(value)), public: None }
 }
 
+/// A clear AES key.
+pub(crate) fn aes(bytes: &[u8]) -> Key {
+    secret(KeyType::AES, bytes)
+}
+
 /// The bytes of a new clear secret key.
 pub(crate) fn bytes_of(new: NewKey) -> Vec<u8> {
     let key = Key { key_type: new.key_type, material: new.material, public: None };

@@ -5,7 +5,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Hsm, asking, clear_secret, derive, key, on_both, public, sign, verify};
+use common::{Hsm, asking, clear_secret, derive, derive_with, key, on_both, public, sign, verify};
 use mechanisms::ck::{KeyType, MechanismType};
 use mechanisms::error::{Code, Result};
 use mechanisms::key::{Key, KeyRequest, NewKey, Origin, Policy, PublicKey, Residency, Value};
@@ -290,20 +290,6 @@ fn ecdh(kdf: u64, public: Vec<u8>) -> Params {
 fn hkdf(salt_type: u64) -> Params {
     let (salt, info) = (b"salt".to_vec(), b"info".to_vec());
     Params::Hkdf { extract: true, expand: true, hash: MechanismType::SHA256, salt_type, salt, salt_key: 1, info }
-}
-
-fn derive_with(
-    kind: MechanismType,
-    params: &Params,
-    base: &Key,
-    others: &[Key],
-    request: &KeyRequest,
-) -> Result<NewKey> {
-    let from = Derivation { params, base, others, request, partition: None };
-    match table::row(kind).unwrap().derive.unwrap()(&from)? {
-        Derived::Key(new) => Ok(new),
-        other => panic!("{other:?}"),
-    }
 }
 
 fn encapsulate(hsm: &Hsm, public: &Key, request: &KeyRequest) -> Result<Encapsulated> {

@@ -259,19 +259,13 @@ fn no_engine(code: Code) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ck::KeyType;
-    use crate::key::Value;
-
-    fn key(bytes: &[u8]) -> Key {
-        let value = Value::Secret(Zeroizing::new(bytes.to_vec()));
-        Key { key_type: KeyType::AES, material: Material::Clear(Arc::new(value)), public: None }
-    }
+    use crate::testing;
 
     /// What HSM keys of 16 and 24 bytes do, against AWS-LC's own GCM.
     #[test]
     fn composed_agrees_with_native() {
         for key_len in [16, 24, 32] {
-            let key = key(&vec![0x3c; key_len]);
+            let key = testing::aes(&vec![0x3c; key_len]);
             let engines = Engines::new(&key, true).unwrap();
             let composed = engines.composed(&[9; 12]).unwrap().unwrap();
             for len in [0, 1, 15, 16, 17, 33, 100] {
@@ -289,7 +283,7 @@ mod tests {
 
     #[test]
     fn an_iv_of_the_token_is_another_one_each_time_and_opens() {
-        let engines = Engines::new(&key(&[1; 16]), false).unwrap();
+        let engines = Engines::new(&testing::aes(&[1; 16]), false).unwrap();
         let (mut one, mut two) = (*b"hello", *b"hello");
         let (first, tag) = engines.seal_with_own_iv(b"aad", &mut one).unwrap();
         let (second, _) = engines.seal_with_own_iv(b"aad", &mut two).unwrap();

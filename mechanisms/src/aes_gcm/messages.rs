@@ -88,19 +88,15 @@ impl MessageOp for Messages {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use cryptoki_sys::CKG_NO_GENERATE;
 
     use super::*;
-    use crate::ck::{KeyType, MechanismType};
-    use crate::key::{Material, Value};
+    use crate::ck::MechanismType;
     use crate::table::row;
+    use crate::testing;
 
     fn op(direction: Direction) -> Box<dyn MessageOp> {
-        let value = Value::Secret(Zeroizing::new(vec![7; 32]));
-        start(&Key { key_type: KeyType::AES, material: Material::Clear(Arc::new(value)), public: None }, direction)
-            .unwrap()
+        start(&testing::aes(&[7; 32]), direction).unwrap()
     }
 
     fn given(iv: &[u8], tag_len: usize) -> MessageParams {
@@ -109,8 +105,7 @@ mod tests {
 
     #[test]
     fn a_message_is_what_one_shot_encryption_makes() {
-        let value = Value::Secret(Zeroizing::new(vec![7; 32]));
-        let key = Key { key_type: KeyType::AES, material: Material::Clear(Arc::new(value)), public: None };
+        let key = testing::aes(&[7; 32]);
         let (mut seal, mut open) = (op(Direction::Encrypt), op(Direction::Decrypt));
         for (iv, tag_len, len) in [(&[1; 12][..], 16, 0), (&[2; 12], 16, 1000), (&[3; 12], 12, 17), (&[4; 16], 13, 33)]
         {

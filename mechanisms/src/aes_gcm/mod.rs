@@ -176,20 +176,8 @@ fn grow(buffer: &mut Zeroizing<Vec<u8>>, more: usize) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::ck::KeyType;
-    use crate::key::{Material, Value};
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
-    }
-
-    fn key(bytes: &[u8]) -> Key {
-        let value = Value::Secret(Zeroizing::new(bytes.to_vec()));
-        Key { key_type: KeyType::AES, material: Material::Clear(Arc::new(value)), public: None }
-    }
+    use crate::testing::{self, hex};
 
     fn gcm(iv: &[u8], aad: &[u8], tag_bits: u64) -> Params {
         Params::Gcm { iv: iv.to_vec(), aad: aad.to_vec(), tag_bits }
@@ -256,7 +244,7 @@ mod tests {
                  a2418997200ef82e44ae7e3fa44a8266ee1c8eb0c8b5d4cf5ae9f19a",
             ),
         ] {
-            let (key, params, cipher) = (key(&hex(key_hex)), gcm(&hex(iv), &hex(AAD), 128), hex(cipher));
+            let (key, params, cipher) = (testing::aes(&hex(key_hex)), gcm(&hex(iv), &hex(AAD), 128), hex(cipher));
             for size in [0, 1, 16, 59] {
                 assert_eq!(run(&params, &key, Direction::Encrypt, &hex(PLAIN), size).unwrap(), cipher);
                 assert_eq!(run(&params, &key, Direction::Decrypt, &cipher, size).unwrap(), hex(PLAIN));
@@ -266,7 +254,7 @@ mod tests {
 
     #[test]
     fn short_tags_in_both_directions() {
-        let key = key(&[1; 32]);
+        let key = testing::aes(&[1; 32]);
         for iv in [&[9; 12][..], &[9; 16]] {
             let full = run(&gcm(iv, b"aad", 128), &key, Direction::Encrypt, b"some message", 0).unwrap();
             for tag_bits in [96, 104, 112, 120] {
@@ -286,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_bad_tag_releases_nothing() {
-        let key = key(&[1; 16]);
+        let key = testing::aes(&[1; 16]);
         for iv in [&[9; 12][..], &[9; 13]] {
             let mut cipher = run(&gcm(iv, b"", 128), &key, Direction::Encrypt, b"message", 0).unwrap();
             cipher[0] ^= 1;
@@ -299,7 +287,7 @@ mod tests {
 
     #[test]
     fn misuse() {
-        let key = key(&[1; 16]);
+        let key = testing::aes(&[1; 16]);
         let refused = |params: &Params| start(params, &key, Direction::Encrypt).err().unwrap();
         for tag_bits in [0, 32, 64, 88, 95, 100, 129, 136, u64::MAX] {
             assert_eq!(refused(&gcm(&[1; 12], b"", tag_bits)), Code::MechanismParamInvalid);

@@ -134,8 +134,19 @@ pub(crate) fn decrypt(kind: MechanismType, params: &Params, key: &Key, message: 
     Ok(out.to_vec())
 }
 
-pub(crate) fn derive(kind: MechanismType, params: &Params, key: &Key, request: &KeyRequest) -> Result<NewKey> {
-    let from = Derivation { params, base: key, others: &[], request, partition: None };
+pub(crate) fn derive(kind: MechanismType, params: &Params, base: &Key, request: &KeyRequest) -> Result<NewKey> {
+    derive_with(kind, params, base, &[], request)
+}
+
+/// [`derive`] with the keys that the parameter names.
+pub(crate) fn derive_with(
+    kind: MechanismType,
+    params: &Params,
+    base: &Key,
+    others: &[Key],
+    request: &KeyRequest,
+) -> Result<NewKey> {
+    let from = Derivation { params, base, others, request, partition: None };
     match table::row(kind).unwrap().derive.unwrap()(&from)? {
         Derived::Key(new) => Ok(new),
         other => panic!("{other:?}"),
