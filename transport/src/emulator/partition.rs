@@ -114,8 +114,7 @@ pub(crate) struct Ticket {
 impl Partition {
     /// The partition of a durable file, in the state after power-on.
     pub(crate) fn new(file: StateFile, durable: Durable, options: Options) -> Result<Self, ChannelError> {
-        let mut nonce = [0; 32];
-        rand::fill(&mut nonce).map_err(|_| ChannelError::State("no randomness".to_owned()))?;
+        let nonce = fresh_nonce()?;
         let state = State {
             identity: Arc::new(durable.identity),
             fleet: durable.fleet,
@@ -150,9 +149,12 @@ impl Partition {
     /// NSSR (semantics 2.6): credential, keys, nonce and lockout are gone; session slots stay and need renegotiation;
     /// the unwrapping key stays staged.
     pub(crate) fn reset(&self) -> Result<(), ChannelError> {
-        let mut nonce = [0; 32];
-        rand::fill(&mut nonce).map_err(|_| ChannelError::State("no randomness".to_owned()))?;
-        let mut state = self.state();
+        let nonce = fresh_nonce()?;
+        self.forget(&mut self.state(), nonce);
+        Ok(())
+    }
+
+    fn forget(&self, state: &mut State, nonce: [u8; 32]) {
         state.nonce = nonce;
         state.establish_key = None;
         state.session_key = None;
@@ -167,19 +169,20 @@ impl Partition {
             session.smk = None;
             session.entry = None;
         }
-        Ok(())
     }
 
-    /// Live migration (semantics 2.6): as a reset, on a device with another identity and without the unwrapping key.
+    /// Live migration (semantics 2.6): as a reset, on a device with another identity and without the unwrapping key. In
+    /// one step: whoever provisions after it does so on the other device.
     pub(crate) fn migrate(&self) -> Result<(), ChannelError> {
         let identity = Identity::generate()?;
+        let nonce = fresh_nonce()?;
+        let mut state = self.state();
         let stored: Result<(), ()> = self.file.update(|durable| {
             durable.identity = identity.clone();
             Ok(())
         })?;
         debug_assert!(stored.is_ok());
-        self.reset()?;
-        let mut state = self.state();
+        self.forget(&mut state, nonce);
         state.identity = Arc::new(identity);
         state.unwrapping = None;
         state.pending_polls = self.options.pending_unwrapping_key_polls;
@@ -206,6 +209,12 @@ impl Partition {
             None => Err(Status::SESSION_NOT_FOUND),
         }
     }
+}
+
+fn fresh_nonce() -> Result<[u8; 32], ChannelError> {
+    let mut nonce = [0; 32];
+    rand::fill(&mut nonce).map_err(|_| ChannelError::State("no randomness".to_owned()))?;
+    Ok(nonce)
 }
 
 impl State {
