@@ -5,6 +5,7 @@ mod keys;
 
 use std::ptr::null_mut;
 
+use aes_kw::KeyInit;
 use conformance::call;
 use conformance::raw::{Attributes, length, mechanism, mechanism_with};
 use cryptoki_sys::*;
@@ -47,6 +48,29 @@ fn what_gcm_wrapped_is_not_opened_by_encrypting_it() {
             // Nor where it did so before.
             rig.set(both, Attributes::new().flag(CKA_ENCRYPT, false)).expect("one use less");
             refused(rig.wrap(with_gcm, both, target), CKR_KEY_NOT_WRAPPABLE);
+        }
+    });
+}
+
+/// A known value that came in twice was two keys in the HSM, each with IVs of its own.
+#[test]
+fn no_iv_is_used_twice_by_importing_the_key_twice() {
+    under_both("no_iv_is_used_twice_by_importing_the_key_twice", |rig| {
+        let key = || aes_in().bytes(CKA_VALUE, &[9; 32]);
+        let (one, two) = (rig.create(key()).expect("a key"), rig.create(key()).expect("its twin"));
+        let kek = rig.create(aes_in().bytes(CKA_VALUE, &[8; 32]).flag(CKA_UNWRAP, true)).expect("an unwrapping key");
+        let mut wrapped = [0; 40];
+        aes_kw::KwpAes256::new(&[8; 32].into()).wrap_key(&[9; 32], &mut wrapped).expect("KWP");
+        let stays = aes_in().flag(CKA_EXTRACTABLE, false);
+        let three = rig.unwrap(mechanism(CKM_AES_KEY_WRAP_KWP), kek, &wrapped, stays).expect("the same once more");
+        for (at, key) in [one, two, three].into_iter().enumerate() {
+            let mut iv = *b"once only...";
+            let mut params = gcm(&mut iv);
+            let answer = rig.encrypt(mechanism_with(CKM_AES_GCM, &mut params), key, b"text");
+            match at {
+                0 => drop(answer.expect("the first")),
+                _ => refused(answer, CKR_MECHANISM_PARAM_INVALID),
+            }
         }
     });
 }

@@ -4,8 +4,9 @@
 //!
 //! What is remembered, of all keys together, are the last 65,536 runs: a run is one IV, or any number of consecutive ones,
 //! so that of programs that count nothing is ever forgotten; with random IVs it is the last 65,536 messages. A key is
-//! known by a fingerprint: objects that are copies of each other, and sealed or clear keys of one value, are one key.
-//! Two imports of one value into the HSM are two, and so are two processes.
+//! known by a fingerprint: objects that are copies of each other, and keys of one value that was outside the HSM, also
+//! those that were taken into it since, are one key. A value that arrives twice without being seen here (`unwrap_inside`)
+//! is two, and so are two processes.
 //!
 //! A session that has encrypted nothing at all under an IV may use it for its next encryption: [`Nothing`].
 
@@ -14,11 +15,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{self, Context};
-use mechanisms::key::{Key, Material, Value};
+use mechanisms::ck::KeyType;
+use mechanisms::import;
+use mechanisms::key::{Key, KeyRequest, Material, NewKey, Value};
 use mechanisms::operation::CipherOp;
 use mechanisms::params::{Mechanism, OwnIv, Params};
 use mechanisms::table::CipherInit;
 use parking_lot::Mutex;
+use transport::partition::Partition;
 use zeroize::Zeroizing;
 
 use crate::attribute::AttributeType;
@@ -47,6 +51,10 @@ struct Memory {
     order: VecDeque<Point>,
     /// IVs of operations that have begun and not ended: as few as there are sessions at work.
     claimed: Vec<Point>,
+    /// Keys that were taken into the HSM, which are known by their values as they were outside.
+    inside: BTreeMap<KeyName, KeyName>,
+    /// They, oldest first.
+    taken_in: VecDeque<KeyName>,
     /// Goes into the fingerprints of values, so that they mean nothing outside this process.
     salt: Option<[u8; 32]>,
 }
@@ -58,26 +66,48 @@ struct Run {
     grew: bool,
 }
 
+impl From<[u8; 32]> for KeyName {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(digest.iter().take(16).fold(0, |name, byte| (name << 8) | u128::from(*byte)))
+    }
+}
+
 impl Ivs {
     /// What the key is known by; `None` for one that does not encrypt with GCM.
     pub(crate) fn name(&self, key: &Key) -> Result<Option<KeyName>> {
-        let digest = match &key.material {
-            Material::Hsm(key, _) => key.name(),
-            Material::Clear(value) => match &**value {
-                Value::Secret(bytes) => {
-                    let mut context = Context::new(&digest::SHA256);
-                    context.update(&self.salt()?);
-                    context.update(bytes);
-                    let mut digest = [0; 32];
-                    digest.copy_from_slice(context.finish().as_ref());
-                    digest
-                }
-                Value::Rsa(_) | Value::Ec(..) => return Ok(None),
-            },
-            Material::Public(_) => return Ok(None),
-        };
-        let (name, _) = digest.split_first_chunk().ok_or(Code::GeneralError)?;
-        Ok(Some(KeyName(u128::from_be_bytes(*name))))
+        match &key.material {
+            Material::Hsm(key, _) => {
+                let blob = KeyName::from(key.name());
+                Ok(Some(self.0.lock().inside.get(&blob).copied().unwrap_or(blob)))
+            }
+            Material::Clear(value) => self.name_of_value(value),
+            Material::Public(_) => Ok(None),
+        }
+    }
+
+    /// [`mechanisms::import`]: a key that comes in twice is two keys in the HSM, and one for the IVs.
+    pub(crate) fn import(
+        &self,
+        value: Value,
+        request: &KeyRequest,
+        partition: Option<&Arc<Partition>>,
+    ) -> Result<NewKey> {
+        let name = if request.key_type == Some(KeyType::AES) { self.name_of_value(&value)? } else { None };
+        let new = import(value, request, partition)?;
+        if let (Some(name), Material::Hsm(key, _)) = (name, &new.material) {
+            self.0.lock().take_in(KeyName::from(key.name()), name);
+        }
+        Ok(new)
+    }
+
+    fn name_of_value(&self, value: &Value) -> Result<Option<KeyName>> {
+        let Value::Secret(bytes) = value else { return Ok(None) };
+        let mut context = Context::new(&digest::SHA256);
+        context.update(&self.salt()?);
+        context.update(bytes);
+        let mut digest = [0; 32];
+        digest.copy_from_slice(context.finish().as_ref());
+        Ok(Some(KeyName::from(digest)))
     }
 
     /// Takes an IV for an encryption that begins; `None` where it was used.
@@ -121,6 +151,17 @@ impl Ivs {
 }
 
 impl Memory {
+    /// Remembers what a key in the HSM is known by, and forgets the oldest where there are too many.
+    fn take_in(&mut self, blob: KeyName, value: KeyName) {
+        self.inside.insert(blob, value);
+        self.taken_in.push_back(blob);
+        if self.taken_in.len() > MAX_RUNS
+            && let Some(oldest) = self.taken_in.pop_front()
+        {
+            self.inside.remove(&oldest);
+        }
+    }
+
     /// The last run of the key that begins at or before the point.
     fn run_up_to(&self, point: Point) -> Option<(Point, &Run)> {
         let (first, run) = self.runs.range(..=point).next_back()?;
@@ -351,7 +392,7 @@ impl CipherOp for Once {
 
 /// Length of the IVs that the device takes.
 const IV_LEN: usize = 12;
-/// How many runs are remembered; some ten megabytes at most.
+/// How many runs are remembered, and how many keys that were taken in; some ten megabytes at most.
 const MAX_RUNS: usize = 65_536;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use mechanisms::key::{Policy, Value};
 use mechanisms::operation::MessageParams;
 use mechanisms::params::{Mechanism, Params};
 use mechanisms::table::{Filler, Row};
-use mechanisms::{ec, import, rsa};
+use mechanisms::{ec, rsa};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
@@ -78,6 +78,7 @@ pub fn unwrap_authenticated(
 
 /// A key on its way in, judged as far as its template goes.
 struct Incoming<'a> {
+    library: &'a Library,
     session: &'a Session,
     filler: Filler,
     draft: Draft,
@@ -87,7 +88,7 @@ struct Incoming<'a> {
 
 impl<'a> Incoming<'a> {
     fn new(
-        library: &Library,
+        library: &'a Library,
         session: &'a Session,
         row: &Row,
         key: &Permitted,
@@ -121,7 +122,7 @@ impl<'a> Incoming<'a> {
                 .because("CKA_VALUE_LEN: neither the key type nor the mechanism determines the length (5.18.4)"));
         }
         key.spend_authentication(session)?;
-        Ok(Self { session, filler: row.filler, draft, attributes, request })
+        Ok(Self { library, session, filler: row.filler, draft, attributes, request })
     }
 
     /// The key that the device took in.
@@ -135,7 +136,7 @@ impl<'a> Incoming<'a> {
     fn key(&self, payload: Result<Zeroizing<Vec<u8>>>) -> Result<ObjectHandle> {
         let value = self.value(payload.map_err(of_wrapped)?).map_err(invalid)?;
         let partition = self.session.partition()?;
-        let new = import(value, &self.request, partition.as_ref()).map_err(of_value)?;
+        let new = self.library.ivs.import(value, &self.request, partition.as_ref()).map_err(of_value)?;
         let object = birth::hidden_key(self.session, &self.draft, self.attributes.clone(), new, Descent::IMPORTED)?;
         self.session.put_one(object)
     }

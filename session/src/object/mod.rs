@@ -29,7 +29,6 @@ pub(crate) mod value;
 
 use std::sync::Arc;
 
-use mechanisms::import;
 use transport::partition::Partition;
 use zeroize::Zeroizing;
 
@@ -90,7 +89,7 @@ pub fn create(session: SessionHandle, template: Argument<Template>) -> Result<Ob
     let object = match (family, value) {
         (_, Some(value)) => {
             let request = template::request(&attributes, family, &library.config)?;
-            let new = import(value, &request, session.partition()?.as_ref())?;
+            let new = library.ivs.import(value, &request, session.partition()?.as_ref())?;
             birth::hidden_key(&session, &draft, attributes, new, Descent::IMPORTED)?
         }
         (Family::RsaPublic, None) => {
