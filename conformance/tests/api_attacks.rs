@@ -144,6 +144,18 @@ fn a_key_for_one_mechanism_is_not_digested() {
     });
 }
 
+/// One byte that nobody may see was found by its check value.
+#[test]
+fn a_short_hidden_secret_has_no_check_value() {
+    under_standard("a_short_hidden_secret_has_no_check_value", |rig| {
+        for (len, sensitive, shown) in [(1, true, 0), (13, true, 0), (14, true, 3), (1, false, 3)] {
+            let key = secret().bytes(CKA_VALUE, &[7; 16][..len]).flag(CKA_SENSITIVE, sensitive);
+            let key = rig.create(key.flag(CKA_EXTRACTABLE, true)).expect("a key");
+            assert_eq!(rig.get(key, CKA_CHECK_VALUE).expect("an attribute").len(), shown, "{len} bytes");
+        }
+    });
+}
+
 fn secret() -> Attributes {
     incoming(CKO_SECRET_KEY, CKK_GENERIC_SECRET)
 }

@@ -86,7 +86,7 @@ fn digest_key(session: &Session, key: ObjectHandle, active: &mut Active<dyn Dige
     let value = value::open(&object, &session.slot.token)?;
     let Value::Secret(bytes) = &*value else { return Err(indigestible("not a secret")) };
     if object.hides_value() {
-        if bytes.len() < SHORTEST_HIDDEN {
+        if bytes.len() < value::SHORTEST_HIDDEN {
             return Err(Code::KeySizeRange.because(format_args!("a sensitive key of {} bytes", bytes.len())));
         }
         active.keep_state();
@@ -94,9 +94,6 @@ fn digest_key(session: &Session, key: ObjectHandle, active: &mut Active<dyn Dige
     active.took_key(object.is_private() || object.takes_login());
     active.run.update(bytes)
 }
-
-/// 112 bits.
-const SHORTEST_HIDDEN: usize = 14;
 
 /// `C_DigestFinal`.
 pub fn finish(session: SessionHandle, room: Argument<Room>) -> Result<Reply> {

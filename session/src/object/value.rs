@@ -19,6 +19,9 @@ use crate::object::template::about;
 use crate::token::Token;
 use crate::{Code, Result};
 
+/// 112 bits: somebody who has a digest of a shorter value could search for it.
+pub(crate) const SHORTEST_HIDDEN: usize = 14;
+
 /// Takes the value of a key out of the template of `C_CreateObject`; `None` for other families.
 pub(crate) fn take(family: Family, given: &mut Attributes) -> Result<Option<Value>> {
     let value = match family {
