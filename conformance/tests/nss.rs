@@ -1,5 +1,5 @@
 //! NSS (Debian `libnss3-tools` 3.87), by the script of `examples/nss`: `modutil -add`, `certutil -S`, `-R`, `-K` and `-L`
-//! with keys made in the token, `pk12util -i` into it. NSS keeps sessions open while it logs in, asks for its own
+//! with new keys of the token, `pk12util -i` into it. NSS keeps sessions open while it logs in, asks for its own
 //! attributes and object classes, and makes an orphan key for a request.
 
 use conformance::Sandbox;
