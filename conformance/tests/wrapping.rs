@@ -64,6 +64,30 @@ fn every_mechanism_brings_a_secret_key_back() {
     });
 }
 
+/// AES key wrap fills up with zeros what is no multiple of eight bytes; the key came back with them, or not at all.
+#[test]
+fn key_wrap_brings_back_secrets_of_odd_lengths() {
+    under_standard("key_wrap_brings_back_secrets_of_odd_lengths", |rig| {
+        let kek = rig.kek();
+        for kind in [CKM_AES_KEY_WRAP, CKM_AES_KEY_WRAP_KWP, CKM_AES_KEY_WRAP_PAD] {
+            for len in [13, 20, 28, 33] {
+                let value: Vec<u8> = (1..=len).collect();
+                let template = || incoming(CKO_SECRET_KEY, CKK_GENERIC_SECRET).flag(CKA_SENSITIVE, false);
+                let shown = template().flag(CKA_EXTRACTABLE, true).bytes(CKA_VALUE, &value);
+                let key = rig.create(shown).expect("a key");
+                let wrapped = rig.wrap(mechanism(kind), kek, key).expect("a wrapped key");
+                let named = template().number(CKA_VALUE_LEN, len.into());
+                let again = rig.unwrap(mechanism(kind), kek, &wrapped, named).expect("the key");
+                assert_eq!(rig.get(again, CKA_VALUE), Ok(value), "{kind:#x} of {len} bytes");
+                let shorter = template().number(CKA_VALUE_LEN, CK_ULONG::from(len) - 1);
+                refused(rig.unwrap(mechanism(kind), kek, &wrapped, shorter), CKR_WRAPPED_KEY_INVALID);
+            }
+        }
+        let unnamed = incoming(CKO_SECRET_KEY, CKK_GENERIC_SECRET);
+        refused(rig.unwrap(mechanism(CKM_AES_KEY_WRAP), kek, &[0; 32], unnamed), CKR_TEMPLATE_INCOMPLETE);
+    });
+}
+
 #[test]
 fn private_keys_go_out_and_in_as_pkcs8() {
     under_standard("private_keys_go_out_and_in_as_pkcs8", |rig| {
@@ -78,8 +102,12 @@ fn private_keys_go_out_and_in_as_pkcs8() {
             let template = || incoming(CKO_PRIVATE_KEY, key_type).flag(CKA_SIGN, true);
             for extractable in [true, false] {
                 let template = template().flag(CKA_EXTRACTABLE, extractable);
-                let again = rig.unwrap(mechanism(CKM_AES_KEY_WRAP_KWP), kek, &wrapped, template).expect("the key");
+                let again =
+                    rig.unwrap(mechanism(CKM_AES_KEY_WRAP_KWP), kek, &wrapped, template.clone()).expect("the key");
                 assert_eq!(rig.get(key, same), rig.get(again, same));
+                // The encoding is no multiple of eight bytes.
+                let padded = rig.wrap(mechanism(CKM_AES_KEY_WRAP), kek, key).expect("a wrapped key");
+                rig.unwrap(mechanism(CKM_AES_KEY_WRAP), kek, &padded, template).expect("the key");
                 let signs = if key_type == CKK_RSA { CKM_SHA256_RSA_PKCS } else { CKM_ECDSA_SHA256 };
                 rig.sign(mechanism(signs), again, b"text").expect("a signature");
             }

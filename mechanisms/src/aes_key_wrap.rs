@@ -25,7 +25,7 @@ use crate::key::Key;
 use crate::operation::CipherOp;
 use crate::padding::pkcs7;
 use crate::params::{Params, Shape};
-use crate::table::Row;
+use crate::table::{Filler, Row};
 use crate::wrapping;
 
 /// PKCS#11 v3.2, 6.16.
@@ -35,6 +35,7 @@ pub(crate) const ROWS: &[Row] = &[
         decrypt: Some(|params, key| start(params, key, Direction::Decrypt, Padding::None)),
         wrap: Some(|params, key| Ok(wrapping::wrap(start(params, key, Direction::Encrypt, Padding::None)?, SEMIBLOCK))),
         unwrap: Some(|params, key| Ok(wrapping::unwrap(start(params, key, Direction::Decrypt, Padding::None)?))),
+        filler: Filler::ProtectedZeros,
         ..row(MechanismType::AES_KEY_WRAP)
     },
     Row {

@@ -88,6 +88,8 @@ pub type Decapsulate = fn(&Derivation<'_>, ciphertext: &[u8]) -> Result<NewKey>;
 pub enum Filler {
     /// Nothing, or what the mechanism checks as it checks the payload.
     Protected,
+    /// Zeros to half a block, which unwrapping leaves in place; the mechanism protects them and the payload (6.16.3).
+    ProtectedZeros,
     /// Zeros, which unwrapping leaves in place; nothing protects the payload (PKCS#11 v3.2, 6.10.4 and 6.10.5).
     Zeros,
     /// PKCS#7; nothing protects the payload.

@@ -145,9 +145,9 @@ impl<'a> Incoming<'a> {
     fn value(&self, payload: Zeroizing<Vec<u8>>) -> Result<Value> {
         match self.draft.family {
             Family::Secret => self.secret(payload).map(Value::Secret),
-            Family::RsaPrivate => rsa::private_from_pkcs8(&payload),
+            Family::RsaPrivate => rsa::private_from_pkcs8(self.without_filler(&payload)),
             Family::EcPrivate => {
-                let value = ec::private_from_pkcs8(&payload)?;
+                let value = ec::private_from_pkcs8(self.without_filler(&payload))?;
                 match (&value, self.request.curve) {
                     (Value::Ec(curve, _), Some(asked)) if *curve != asked => {
                         Err(Code::WrappedKeyInvalid.because("another curve"))
@@ -156,6 +156,20 @@ impl<'a> Incoming<'a> {
                 }
             }
             _ => Err(Code::TemplateInconsistent.into()),
+        }
+    }
+
+    /// PKCS#8, whose own length tells what follows it: the mechanism's zeros go, anything else stays to be refused.
+    fn without_filler<'p>(&self, payload: &'p [u8]) -> &'p [u8] {
+        let whole = match payload {
+            [_, len @ ..=0x7f, ..] => 2 + usize::from(*len),
+            [_, 0x81, len, ..] => 3 + usize::from(*len),
+            [_, 0x82, high, low, ..] => 4 + usize::from(u16::from_be_bytes([*high, *low])),
+            _ => payload.len(),
+        };
+        match payload.split_at_checked(whole) {
+            Some((key, zeros)) if zeros.len() < unit(self.filler) && zeros.iter().all(|byte| *byte == 0) => key,
+            _ => payload,
         }
     }
 
@@ -173,7 +187,7 @@ impl<'a> Incoming<'a> {
             return Err(bad("a padding short enough to be guessed"));
         }
         let mut good = payload[len..].ct_eq(&vec![0; whole - len]);
-        if unit > 1 {
+        if self.filler == Filler::Zeros {
             // Blocks of one ciphertext can be put together anew: what comes of it must be no easier to find than a block.
             if len < LEAST_WITHOUT_INTEGRITY {
                 return Err(bad("a short key without integrity"));
@@ -202,7 +216,7 @@ pub(super) fn goes_through(filler: Filler, len: usize) -> bool {
     let padding = match filler {
         Filler::Pkcs7 => BLOCK - len % BLOCK,
         Filler::Zeros => len.next_multiple_of(BLOCK) - len,
-        Filler::Protected => 0,
+        Filler::Protected | Filler::ProtectedZeros => 0,
     };
     padding == 0 || padding >= LEAST_PADDING
 }
@@ -211,6 +225,7 @@ pub(super) fn goes_through(filler: Filler, len: usize) -> bool {
 fn unit(filler: Filler) -> usize {
     match filler {
         Filler::Zeros => BLOCK,
+        Filler::ProtectedZeros => BLOCK / 2,
         Filler::Pkcs7 | Filler::Protected => 1,
     }
 }
