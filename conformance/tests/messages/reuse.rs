@@ -10,29 +10,30 @@ use crate::{Bench, Message, in_both_policies};
 
 in_both_policies! {
     an_iv_is_good_once(bench) {
-        // One key is in the HSM and one is sealed: though their value is the same, they are two keys to the library.
-        for key in bench.known() {
-            let first = [1; 12];
+        // One key is in the HSM and one is sealed: their value is the same, so that they are one key here.
+        for (key, [one, two]) in bench.known().into_iter().zip([[1, 9], [2, 10]]) {
+            let (first, second) = ([one; 12], [two; 12]);
             bench.encrypt_once(key, &mut first.clone(), b"one").expect("a ciphertext");
             assert_eq!(bench.encrypt_once(key, &mut first.clone(), b"two"), Err(CKR_MECHANISM_PARAM_INVALID));
             assert_eq!(bench.encrypt_init(CKM_AES_GCM, key), CKR_OK);
             let again = bench.encrypt(&mut Message::with_iv(&first), &[], b"three");
             assert_eq!(again, Err(CKR_MECHANISM_PARAM_INVALID));
-            let mut other = Message::with_iv(&[9; 12]);
+            let mut other = Message::with_iv(&second);
             let cipher = bench.encrypt(&mut other, &[], b"four").expect("another IV");
             assert_eq!(bench.encrypt(&mut other, &[], b"five"), Err(CKR_MECHANISM_PARAM_INVALID));
             assert_eq!(bench.encrypt_final(), CKR_OK);
-            assert_eq!(bench.encrypt_once(key, &mut [9; 12], b"six"), Err(CKR_MECHANISM_PARAM_INVALID));
+            assert_eq!(bench.encrypt_once(key, &mut second.clone(), b"six"), Err(CKR_MECHANISM_PARAM_INVALID));
             assert_eq!(bench.decrypt_init(CKM_AES_GCM, key), CKR_OK);
-            let mut other = Message { tag: other.tag, ..Message::with_iv(&[9; 12]) };
+            let mut other = Message { tag: other.tag, ..Message::with_iv(&second) };
             for _ in 0..2 {
                 assert_eq!(bench.decrypt(&mut other, &[], &cipher).expect("decryption may repeat"), b"four");
             }
             assert_eq!(bench.decrypt_final(), CKR_OK);
             let copy = copy(bench, key);
-            assert_eq!(bench.encrypt_once(copy, &mut [9; 12], b"seven"), Err(CKR_MECHANISM_PARAM_INVALID), "the same key");
+            assert_eq!(bench.encrypt_once(copy, &mut second.clone(), b"seven"), Err(CKR_MECHANISM_PARAM_INVALID), "the same key");
+            assert_eq!(bench.encrypt_once(key, &mut [1; 12], b"of the first"), Err(CKR_MECHANISM_PARAM_INVALID));
             let made = bench.made(Attributes::new());
-            bench.encrypt_once(made, &mut [9; 12], b"eight").expect("another key");
+            bench.encrypt_once(made, &mut second.clone(), b"eight").expect("another key");
         }
     }
 
