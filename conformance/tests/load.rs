@@ -21,7 +21,7 @@ fn load(arguments: &[&str]) -> Ran {
 
 #[test]
 fn mixed_operations_survive_resets_and_migrations() {
-    load(&["mixed", "--operations", "1600", "--reset-every", "100", "--migrate-every", "400"])
+    load(&["mixed", "--operations", "1600", "--reset-every", "200", "--migrate-every", "1000"])
         .ok()
         .says("1600 operations, ")
         .says(" migrations, 0 wrong, 0 failed");
