@@ -44,6 +44,15 @@ pub(crate) fn under(test: &str, policies: &[&str], more: &[(&str, &str)], body: 
     }
 }
 
+/// What a call puts into room for an input of `size` bytes and more.
+fn answer(size: CK_ULONG, call: impl FnOnce(*mut CK_BYTE, *mut CK_ULONG) -> CK_RV) -> Answer<Vec<u8>> {
+    let mut len = size + 1024;
+    let mut out = vec![0; usize::try_from(len).expect("a length")];
+    done(call(out.as_mut_ptr(), &raw mut len))?;
+    out.truncate(usize::try_from(len).expect("a length"));
+    Ok(out)
+}
+
 fn done(rv: CK_RV) -> Answer<()> {
     if rv == CKR_OK { Ok(()) } else { Err(rv) }
 }
@@ -202,44 +211,23 @@ impl Rig {
 
     pub(crate) fn encrypt(&self, mut mechanism: CK_MECHANISM, key: Handle, text: &[u8]) -> Answer<Vec<u8>> {
         done(call!(self.raw, C_EncryptInit, self.session, &raw mut mechanism, key))?;
-        let (mut text, mut out, mut len) = (text.to_vec(), vec![0; text.len() + 1024], 0);
-        len += length(&out);
-        done(call!(
-            self.raw,
-            C_Encrypt,
-            self.session,
-            text.as_mut_ptr(),
-            length(&text),
-            out.as_mut_ptr(),
-            &raw mut len
-        ))?;
-        out.truncate(usize::try_from(len).expect("a length"));
-        Ok(out)
+        let (mut text, size) = (text.to_vec(), length(text));
+        let text = text.as_mut_ptr();
+        answer(size, |out, len| call!(self.raw, C_Encrypt, self.session, text, size, out, len))
     }
 
     pub(crate) fn decrypt(&self, mut mechanism: CK_MECHANISM, key: Handle, text: &[u8]) -> Answer<Vec<u8>> {
         done(call!(self.raw, C_DecryptInit, self.session, &raw mut mechanism, key))?;
-        let (mut text, mut out, mut len) = (text.to_vec(), vec![0; text.len() + 1024], 0);
-        len += length(&out);
-        done(call!(
-            self.raw,
-            C_Decrypt,
-            self.session,
-            text.as_mut_ptr(),
-            length(&text),
-            out.as_mut_ptr(),
-            &raw mut len
-        ))?;
-        out.truncate(usize::try_from(len).expect("a length"));
-        Ok(out)
+        let (mut text, size) = (text.to_vec(), length(text));
+        let text = text.as_mut_ptr();
+        answer(size, |out, len| call!(self.raw, C_Decrypt, self.session, text, size, out, len))
     }
 
     pub(crate) fn sign(&self, mut mechanism: CK_MECHANISM, key: Handle, text: &[u8]) -> Answer<Vec<u8>> {
         done(call!(self.raw, C_SignInit, self.session, &raw mut mechanism, key))?;
-        let (mut text, mut out, mut len) = (text.to_vec(), vec![0; 1024], 1024);
-        done(call!(self.raw, C_Sign, self.session, text.as_mut_ptr(), length(&text), out.as_mut_ptr(), &raw mut len))?;
-        out.truncate(usize::try_from(len).expect("a length"));
-        Ok(out)
+        let (mut text, size) = (text.to_vec(), length(text));
+        let text = text.as_mut_ptr();
+        answer(size, |out, len| call!(self.raw, C_Sign, self.session, text, size, out, len))
     }
 
     /// `C_WrapKeyAuthenticated`.
